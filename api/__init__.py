@@ -1,0 +1,1 @@
+"""The read API over the current publication. It never writes and never asks the outside world."""

@@ -1,0 +1,81 @@
+"""The words of a conversation with a service: an ask goes out, an answer comes back, and a plan decides what to ask next.
+
+A *plan* is a generator: it yields an :class:`Ask`, is sent the :class:`Answer`, and returns the plans to take up later in
+the same run (a 202 from GitHub's statistics, for example). It opens no socket and knows no clock, so it is tested by
+feeding it answers. ``driver.py`` holds many plans at once; ``client.py`` is the only module that sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+GITHUB = "github"
+PYPI = "pypi"
+
+# What one ask is about. A facet is one question a source can be asked of a subject; a subject is complete when every
+# facet its source has was answered.
+REPO = "repo"  # GET /repos/{owner}/{name}
+HEAD = "head"  # GET /repos/{owner}/{name}/commits?per_page=1
+WEEKS = "weeks"  # GET /repos/{owner}/{name}/stats/participation
+PARTICIPANTS = "participants"  # GET /repos/{owner}/{name}/contributors, all pages
+PROJECT = "project"  # GET /pypi/{name}/json
+
+FACETS: Mapping[str, tuple[str, ...]] = {GITHUB: (REPO, HEAD, WEEKS, PARTICIPANTS), PYPI: (PROJECT,)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One GET request as a value.
+
+    Attributes:
+        source: ``github`` or ``pypi``; chooses base address, identity and budget.
+        subject: ``github:owner/name`` or ``pypi:normalised-name``.
+        facet: what is asked, one of the constants above.
+        url: path and query below the source's base address (``/repos/a/b``), or an absolute address taken from a
+            ``Link`` or ``Location`` header; the client refuses any host but the source's own.
+        page: 1-based page number of a paged facet.
+        accept: the ``Accept`` header.
+        is_anonymous: send no credentials although the source has some (an organisation refuses the token).
+    """
+
+    source: str
+    subject: str
+    facet: str
+    url: str
+    page: int = 1
+    accept: str = "application/json"
+    is_anonymous: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back for one attempt at an ask, as received.
+
+    Attributes:
+        ask: the question.
+        status: HTTP status; ``None`` when no answer came (see ``error``).
+        headers: response headers, names in lower case, without credentials or cookies.
+        body: the bytes after content decoding; empty when refused for its size.
+        fetched_at: aware UTC time at which the body was complete.
+        duration_ms: time from sending to the complete body, in milliseconds.
+        attempt: 1 for the first try, counted per ask.
+        identity: ``anonymous`` or the fingerprint of the token sent; never the token.
+        error: why there is no usable answer (``timeout``, ``connect: …``, ``body larger than 32 MiB``), else ``None``.
+        is_recalled: replayed from the landing of an interrupted run; cost nothing and is not landed again.
+    """
+
+    ask: Ask
+    status: int | None
+    headers: Mapping[str, str]
+    body: bytes
+    fetched_at: datetime
+    duration_ms: int
+    attempt: int
+    identity: str
+    error: str | None = None
+    is_recalled: bool = False
+
+
+Plan = Generator[Ask, Answer, "tuple[Plan, ...]"]

@@ -1,0 +1,351 @@
+"""The columns of every public table: name, Arrow type, meaning. The one place where a table's shape is decided.
+
+``warehouse`` makes DDL and COMMENTs from these, ``transforms`` builds Arrow tables with them, the data dictionary repeats
+them. Names carry a unit (``_at`` aware UTC microseconds, ``_on`` date, ``_count``, ``_days``, ``_url``, ``is_``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+INSTANT = pa.timestamp("us", tz="UTC")
+TEXTS = pa.list_(pa.string())
+WEEKS = pa.list_(pa.int32())
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: name, Arrow type, one sentence for its COMMENT."""
+
+    name: str
+    type: pa.DataType
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table: name, one sentence for its COMMENT, key columns, columns in order."""
+
+    name: str
+    comment: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema; every column nullable but the key's."""
+        return pa.schema([pa.field(c.name, c.type, nullable=c.name not in self.key) for c in self.columns])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(column.name for column in self.columns)
+
+
+# Every history table begins with these. A row says what one source said of one subject, from when and until when it
+# was confirmed. `outcome` tells what kind of answer it was; values are set only where outcome is ok or capped.
+HISTORY = (
+    Column("series", pa.string(), "Identity the history follows: github:<forge id> once known, else the subject; pypi:<name>."),
+    Column("observed_at", INSTANT, "When this was first said."),
+    Column("confirmed_at", INSTANT, "When it was last said again without change."),
+    Column("sighting_count", pa.int64(), "In how many runs it was said."),
+    Column("subject", pa.string(), "What was asked about: github:owner/name or pypi:name, in lower case."),
+    Column("outcome", pa.string(), "ok, capped, empty, pending, missing, blocked, refused, unsupported, limited, failed or invalid."),
+    Column("detail", pa.string(), "Why the outcome is not ok, in words; null when it is."),
+    Column("run_id", pa.string(), "The run that observed it first."),
+    Column("source_url", pa.string(), "The address that answered, below the service's own."),
+)
+
+
+def _history(name: str, comment: str, *values: Column) -> Table:
+    return Table(name=name, comment=comment, key=("series", "observed_at"), columns=HISTORY + values)
+
+
+REPO_OBSERVATIONS = _history(
+    "repo_observations",
+    "What the forge said of a repository, one row per change.",
+    Column("repo_id", pa.int64(), "The forge's numeric id; survives renames and transfers."),
+    Column("node_id", pa.string(), "The forge's GraphQL id."),
+    Column("full_name", pa.string(), "owner/name as the forge spells it."),
+    Column("description", pa.string(), "Description; empty when the repository has none."),
+    Column("homepage_url", pa.string(), "Homepage named on the forge."),
+    Column("stars_count", pa.int64(), "Stargazers; the payload calls it repo_watchers."),
+    Column("watchers_count", pa.int64(), "People notified of activity (GitHub's subscribers_count)."),
+    Column("forks_count", pa.int64(), "Forks."),
+    Column("open_issues_count", pa.int64(), "Open issues and pull requests."),
+    Column("default_branch", pa.string(), "Name of the default branch."),
+    Column("license", pa.string(), "SPDX identifier the forge detected."),
+    Column("topics", TEXTS, "Topics."),
+    Column("is_archived", pa.bool_(), "Archived, hence read-only."),
+    Column("is_disabled", pa.bool_(), "Disabled by the forge."),
+    Column("is_fork", pa.bool_(), "A fork of another repository."),
+    Column("is_private", pa.bool_(), "Private; visible to this token only."),
+    Column("repo_created_at", INSTANT, "When the repository was created."),
+    Column("pushed_at", INSTANT, "Last push to any branch."),
+)
+
+HEAD_OBSERVATIONS = _history(
+    "head_observations",
+    "The newest commit on the default branch, one row per change.",
+    Column("head_oid", pa.string(), "Hash of the commit."),
+    Column("last_commit_at", INSTANT, "Its committer date; the payload calls it last_updated."),
+    Column("authored_at", INSTANT, "Its author date."),
+)
+
+WEEK_OBSERVATIONS = _history(
+    "week_observations",
+    "Commits of the last 52 weeks, one row per change.",
+    Column("weeks", WEEKS, "52 counts, oldest first: 7-day windows by author date, merges counted."),
+    Column("weeks_end_on", pa.date32(), "The windows end at the UTC midnight that begins this day."),
+    Column("weeks_source", pa.string(), "Where the series came from: participation."),
+)
+
+PARTICIPANT_OBSERVATIONS = _history(
+    "participant_observations",
+    "Who has committed, one row per change of the list.",
+    Column("logins", TEXTS, "Logins in the forge's order, most commits first, no duplicates."),
+    Column("commit_counts", pa.list_(pa.int64()), "Commits of each login, in the same order."),
+)
+
+PROJECT_OBSERVATIONS = _history(
+    "project_observations",
+    "What PyPI said of a project, one row per change.",
+    Column("project_name", pa.string(), "The name as the project spells it."),
+    Column("latest_version", pa.string(), "PyPI's own latest: newest stable release not yanked, else the next best."),
+    Column("latest_released_at", INSTANT, "Upload time of the first file of that release; null when it has no files."),
+    Column("is_latest_yanked", pa.bool_(), "That release is yanked, hence all are."),
+    Column("is_latest_prerelease", pa.bool_(), "That release is a pre-release by PEP 440, hence no stable one is left."),
+    Column("summary", pa.string(), "One-line summary."),
+    Column("requires_python", pa.string(), "Requires-Python of the latest release, as declared."),
+    Column("license", pa.string(), "SPDX expression, else licence classifier, else a short free text."),
+    Column("documentation_url", pa.string(), "The project's own documentation link."),
+    Column("homepage_url", pa.string(), "The project's own homepage link."),
+    Column("repository_url", pa.string(), "The project's own source link."),
+    Column("classifiers", TEXTS, "Trove classifiers of the latest release."),
+    Column("releases_count", pa.int64(), "Releases listed, yanked ones and those without files included."),
+    Column("serial", pa.int64(), "PyPI's serial of the answer."),
+)
+
+RELEASES = Table(
+    name="releases",
+    comment="Every release PyPI listed for a project, one row per change of a release.",
+    key=("project", "version", "observed_at"),
+    columns=(
+        Column("project", pa.string(), "PEP 503 name of the project."),
+        Column("version", pa.string(), "Version as uploaded; legacy spellings survive."),
+        Column("observed_at", INSTANT, "When the release was first seen so."),
+        Column("ended_at", INSTANT, "When it was first seen otherwise or not at all; null while it stands."),
+        Column("position", pa.int64(), "Rank within the project, 1 is the lowest version: PEP 440 order, legacy versions first."),
+        Column("is_legacy", pa.bool_(), "The version is not PEP 440."),
+        Column("is_prerelease", pa.bool_(), "Pre-release or development release by PEP 440; null for legacy versions."),
+        Column("is_yanked", pa.bool_(), "Withdrawn by its maintainers."),
+        Column("yanked_reason", pa.string(), "Their reason."),
+        Column("released_at", INSTANT, "Upload time of its first file; null when it has no files."),
+        Column("files_count", pa.int64(), "Files of the release."),
+        Column("size_bytes", pa.int64(), "Size of all its files."),
+        Column("requires_python", pa.string(), "Requires-Python as declared by its files."),
+        Column("run_id", pa.string(), "The run that observed it."),
+    ),
+)
+
+CATEGORIES = Table(
+    name="categories",
+    comment="Categories of the catalog, as curated.",
+    key=("id",),
+    columns=(
+        Column("id", pa.int64(), "Identifier in the API."),
+        Column("title", pa.string(), "Title."),
+        Column("slug", pa.string(), "Short name, unique."),
+        Column("description", pa.string(), "Description."),
+        Column("title_plural", pa.string(), "Plural of the title."),
+        Column("show_pypi", pa.bool_(), "Whether packages of this category are expected on PyPI."),
+        Column("created_at", INSTANT, "When the entry was created."),
+        Column("modified_at", INSTANT, "When the entry was last edited."),
+    ),
+)
+
+GRIDS = Table(
+    name="grids",
+    comment="Comparison grids of the catalog, as curated.",
+    key=("id",),
+    columns=(
+        Column("id", pa.int64(), "Identifier in the API."),
+        Column("title", pa.string(), "Title."),
+        Column("slug", pa.string(), "Short name, unique."),
+        Column("description", pa.string(), "Description."),
+        Column("is_locked", pa.bool_(), "Closed to edits."),
+        Column("header", pa.bool_(), "Shown in the header of the site."),
+        Column("created_at", INSTANT, "When the entry was created."),
+        Column("modified_at", INSTANT, "When the entry was last edited."),
+    ),
+)
+
+GRID_PACKAGES = Table(
+    name="grid_packages",
+    comment="Which packages stand in which grid, as curated.",
+    key=("grid_id", "package_id"),
+    columns=(
+        Column("grid_id", pa.int64(), "grids.id."),
+        Column("package_id", pa.int64(), "packages.id."),
+        Column("grid", pa.string(), "Slug of the grid."),
+        Column("package", pa.string(), "Slug of the package."),
+    ),
+)
+
+STATE = "ok, unchanged, shifted, pending, capped, stale, unsupported, gone or blocked; null when the package has no such source."
+
+PACKAGES = Table(
+    name="packages",
+    comment="One row per package of the catalog: curated fields, the newest known values, and how true each is.",
+    key=("id",),
+    columns=(
+        Column("id", pa.int64(), "Identifier in the API, as curated."),
+        Column("slug", pa.string(), "Short name, unique, as curated."),
+        Column("title", pa.string(), "Title, as curated."),
+        Column("category_id", pa.int64(), "categories.id."),
+        Column("category", pa.string(), "Slug of the category."),
+        Column("grid_ids", pa.list_(pa.int64()), "grids.id of every grid that lists it, ascending."),
+        Column("grids", TEXTS, "Slugs of those grids, same order."),
+        Column("repo_url", pa.string(), "Repository address, as curated."),
+        Column("pypi_url", pa.string(), "PyPI address or name, as curated."),
+        Column("documentation_url", pa.string(), "Documentation link, as curated, else the one its project declares."),
+        Column("created_at", INSTANT, "When the entry was created, as curated."),
+        Column("modified_at", INSTANT, "When the entry was last edited, as curated."),
+        Column(
+            "fetched_at",
+            INSTANT,
+            "The oldest of the times its sources were last confirmed; null until all were. The payload calls it last_fetched.",
+        ),
+        Column("repo_subject", pa.string(), "Subject of its repository: github:owner/name; null without a supported one."),
+        Column("repo_id", pa.int64(), "The forge's numeric id."),
+        Column("repo_full_name", pa.string(), "owner/name as the forge spells it now."),
+        Column("repo_description", pa.string(), "Description on the forge; empty when it has none, null while unknown."),
+        Column("stars_count", pa.int64(), "Stargazers. The payload calls it repo_watchers."),
+        Column("watchers_count", pa.int64(), "People notified of activity."),
+        Column("forks_count", pa.int64(), "Forks. The payload calls it repo_forks."),
+        Column("open_issues_count", pa.int64(), "Open issues and pull requests."),
+        Column("is_archived", pa.bool_(), "The repository is archived."),
+        Column("repo_license", pa.string(), "SPDX identifier the forge detected."),
+        Column("pushed_at", INSTANT, "Last push to any branch."),
+        Column("repo_observed_at", INSTANT, "When stars, forks and description were last confirmed."),
+        Column("repo_state", pa.string(), "State of stars, forks and description: " + STATE),
+        Column("last_commit_at", INSTANT, "Committer date of the newest commit on the default branch. The payload calls it last_updated."),
+        Column("head_observed_at", INSTANT, "When last_commit_at was last confirmed."),
+        Column("head_state", pa.string(), "State of last_commit_at: " + STATE),
+        Column("weeks", WEEKS, "Commits in 52 windows of 7 days, oldest first; empty while unknown. The payload calls it commits_over_52."),
+        Column("weeks_end_on", pa.date32(), "The windows end at the UTC midnight that begins this day."),
+        Column("weeks_observed_at", INSTANT, "When weeks was last confirmed."),
+        Column("weeks_state", pa.string(), "State of weeks: " + STATE),
+        Column("participants", TEXTS, "Logins in the forge's order, most commits first; empty while unknown."),
+        Column("participants_count", pa.int64(), "Number of participants; null while unknown."),
+        Column("participants_observed_at", INSTANT, "When participants was last confirmed."),
+        Column("participants_state", pa.string(), "State of participants: " + STATE),
+        Column("project", pa.string(), "PEP 503 name of its project on PyPI; null without one."),
+        Column("latest_version", pa.string(), "PyPI's own latest version. The payload calls it pypi_version."),
+        Column("latest_released_at", INSTANT, "Upload time of the first file of that release."),
+        Column("is_latest_yanked", pa.bool_(), "That release is yanked, hence all are."),
+        Column("is_latest_prerelease", pa.bool_(), "That release is a pre-release."),
+        Column("summary", pa.string(), "One-line summary on PyPI."),
+        Column("requires_python", pa.string(), "Requires-Python of the latest release."),
+        Column("license", pa.string(), "Licence declared on PyPI, else the one the forge detected."),
+        Column("releases_count", pa.int64(), "Releases listed on PyPI."),
+        Column("project_observed_at", INSTANT, "When the PyPI values were last confirmed."),
+        Column("project_state", pa.string(), "State of the PyPI values: " + STATE),
+        Column(
+            "release_lag_days", pa.int64(), "Whole days from the latest release to the newest commit; negative when the release is newer."
+        ),
+    ),
+)
+
+PARTICIPANTS = Table(
+    name="participants",
+    comment="Who has committed to a package's repository, as known now, one row per person.",
+    key=("package_id", "position"),
+    columns=(
+        Column("package_id", pa.int64(), "packages.id."),
+        Column("package", pa.string(), "Slug of the package."),
+        Column("position", pa.int64(), "Rank by commits, 1 has most."),
+        Column("login", pa.string(), "Login on the forge."),
+        Column("commits_count", pa.int64(), "Commits the forge counts for this login."),
+    ),
+)
+
+FETCHES = Table(
+    name="fetches",
+    comment="The ledger: one row per request, with what it cost.",
+    key=("run_id", "sequence"),
+    columns=(
+        Column("run_id", pa.string(), "runs.run_id."),
+        Column("sequence", pa.int64(), "Order of landing within the run, from 1."),
+        Column("source", pa.string(), "github or pypi."),
+        Column("subject", pa.string(), "What was asked about."),
+        Column("facet", pa.string(), "Which question: repo, head, weeks, participants or project."),
+        Column("page", pa.int64(), "Page of a paged answer, from 1."),
+        Column("url", pa.string(), "Path and query asked, below the service's own address."),
+        Column("attempt", pa.int64(), "1 for the first try."),
+        Column("status", pa.int64(), "HTTP status; null when no answer came."),
+        Column("verdict", pa.string(), "What the answer was taken for."),
+        Column("error", pa.string(), "Why no usable answer came."),
+        Column("fetched_at", INSTANT, "When the answer was complete."),
+        Column("duration_ms", pa.int64(), "From sending to the complete answer."),
+        Column("bytes_count", pa.int64(), "Size of the body after decoding."),
+        Column("units_count", pa.int64(), "Quota units it cost on its meter."),
+        Column("meter", pa.string(), "The quota it was drawn from (x-ratelimit-resource); null where there is none."),
+        Column("remaining_count", pa.int64(), "Units left on the meter as told by the answer."),
+        Column("identity", pa.string(), "anonymous, or the fingerprint of the token."),
+    ),
+)
+
+RUNS = Table(
+    name="runs",
+    comment="One row per run.",
+    key=("run_id",),
+    columns=(
+        Column("run_id", pa.string(), "Sorts by time."),
+        Column("kind", pa.string(), "harvest or replay."),
+        Column("engine", pa.string(), "prefect or none."),
+        Column("started_at", INSTANT, "When it began."),
+        Column("ended_at", INSTANT, "When it ended."),
+        Column("as_of_at", INSTANT, "The moment its publication speaks of."),
+        Column("outcome", pa.string(), "done, stopped (budget), interrupted, refused (checks) or failed."),
+        Column("packages_count", pa.int64(), "Packages in the catalog."),
+        Column("planned_count", pa.int64(), "Facets that were due."),
+        Column("answered_count", pa.int64(), "Facets that were answered."),
+        Column("requests_count", pa.int64(), "Requests sent."),
+        Column("github_units_count", pa.int64(), "GitHub quota units spent."),
+        Column("pypi_requests_count", pa.int64(), "Requests to PyPI."),
+        Column("received_bytes", pa.int64(), "Bytes received after decoding."),
+        Column("waited_seconds", pa.float64(), "Time spent waiting for a quota, in seconds."),
+        Column("detail", pa.string(), "What ended it early, in words."),
+    ),
+)
+
+FINDINGS = Table(
+    name="findings",
+    comment="What a human should see, one row per finding.",
+    key=("run_id", "subject", "code", "found_at"),
+    columns=(
+        Column("run_id", pa.string(), "runs.run_id."),
+        Column("subject", pa.string(), "What it is about."),
+        Column("code", pa.string(), "Short stable name of the kind of finding."),
+        Column("level", pa.string(), "note, warning or error."),
+        Column("message", pa.string(), "What happened, what it means, what to do."),
+        Column("found_at", INSTANT, "When."),
+    ),
+)
+
+HISTORY_TABLES = (REPO_OBSERVATIONS, HEAD_OBSERVATIONS, WEEK_OBSERVATIONS, PARTICIPANT_OBSERVATIONS, PROJECT_OBSERVATIONS)
+# What the store keeps between runs.
+STORE_TABLES = (*HISTORY_TABLES, RELEASES, FETCHES, RUNS, FINDINGS)
+# What a publication holds, in the order of the data dictionary.
+PUBLIC_TABLES = (PACKAGES, CATEGORIES, GRIDS, GRID_PACKAGES, RELEASES, PARTICIPANTS, *HISTORY_TABLES, RUNS, FETCHES, FINDINGS)
+
+FACET_TABLES = {
+    "repo": REPO_OBSERVATIONS,
+    "head": HEAD_OBSERVATIONS,
+    "weeks": WEEK_OBSERVATIONS,
+    "participants": PARTICIPANT_OBSERVATIONS,
+    "project": PROJECT_OBSERVATIONS,
+}

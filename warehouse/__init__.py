@@ -1,0 +1,1 @@
+"""Storage: catalog files, landing, store, checks, publication, readers. All SQL lives here."""
