@@ -1,0 +1,35 @@
+"""What a caller may ask of a harvest, as one value that survives JSON: the command line and Prefect hand over the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarvestOptions:
+    """The request of one harvest.
+
+    Attributes:
+        slugs: harvest only the subjects of these packages; empty means the whole catalog.
+        full: ask for everything, however young the values are.
+        budget: stop asking GitHub after this many quota units; ``None`` means no limit of our own.
+        fixed_now: a clock that stands still, for demonstrations and tests; ``None`` means the real one.
+        settings: settings by name that override the environment, as text; never a token.
+    """
+
+    slugs: tuple[str, ...] = ()
+    full: bool = False
+    budget: int | None = None
+    fixed_now: datetime | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What makes two requests the same one, so that the second may resume the first."""
+        request = asdict(self)
+        request["slugs"] = sorted(self.slugs)
+        request["fixed_now"] = self.fixed_now.isoformat() if self.fixed_now else None
+        request["settings"] = {name: text for name, text in sorted(self.settings.items()) if name in ("data", "catalog", "max_age")}
+        return request
