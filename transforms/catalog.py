@@ -6,13 +6,19 @@ found in one pass, because a curator who is told of one mistake at a time gives 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
 import pyarrow as pa
 
-from transforms.references import ProjectName, RepoReference
+from transforms.references import ProjectName, RepoReference, shown
+from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, Table
+from transforms.sheets import Mistake, Reading, Sheet, check_known, check_unique, read_sheet
+
+__all__ = ["COLUMNS", "Catalog", "Category", "Entry", "Grid", "InvalidCatalog", "Mistake", "Sheet", "format_mistakes", "read_catalog"]
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "categories": ("id", "title", "slug", "description", "title_plural", "show_pypi", "created", "modified"),
@@ -21,23 +27,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "grid_packages": ("grid", "package"),
 }
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
-    """One thing to put right in a catalog.
-
-    Attributes:
-        file: name of the file, ``packages.csv``.
-        line: 1-based physical line on which the row begins (in Parquet the row, counted from 1); ``None`` when it is
-            about the whole file.
-        column: name of the column; ``None`` when it is about the row or the file.
-        message: what is wrong and what to write instead.
-    """
-
-    file: str
-    line: int | None
-    column: str | None
-    message: str
+# Columns whose field has another name.
+_FIELDS = {"created": "created_at", "modified": "modified_at"}
 
 
 class InvalidCatalog(Exception):
@@ -46,29 +37,6 @@ class InvalidCatalog(Exception):
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         super().__init__(format_mistakes(mistakes))
         self.mistakes = list(mistakes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
-    """One file of the catalog as read, before any rule was applied.
-
-    Attributes:
-        file: its name, for messages.
-        header: column names as spelled.
-        lines: the line (or row) of each row.
-        columns: the cells, one sequence per name of ``header``: text from CSV; text, int, bool, aware datetime or ``None`` from Parquet.
-        mistakes: what the reader already found.
-        is_complete: whether all rows were read; unknown names are only reported against complete sheets.
-        stray: texts of rows whose cells could not be told apart; a name among them is not reported as unknown.
-    """
-
-    file: str
-    header: tuple[str, ...]
-    lines: Sequence[int]
-    columns: Sequence[Sequence[object]]
-    mistakes: tuple[Mistake, ...] = ()
-    is_complete: bool = True
-    stray: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,14 +123,72 @@ class Catalog:
 
     def tables(self) -> dict[str, pa.Table]:
         """``categories``, ``grids`` and ``grid_packages`` in the schemas of ``transforms/schemas.py``, sorted by key."""
-        raise NotImplementedError
+        grid_ids = {grid.slug: grid.id for grid in self.grids}
+        package_ids = {entry.slug: entry.id for entry in self.entries}
+        memberships = sorted((grid_ids[grid], package_ids[package], grid, package) for grid, package in self.memberships)
+        return {
+            CATEGORIES.name: _table(CATEGORIES, sorted(self.categories, key=attrgetter("id"))),
+            GRIDS.name: _table(GRIDS, sorted(self.grids, key=attrgetter("id"))),
+            GRID_PACKAGES.name: pa.Table.from_arrays(
+                [pa.array([row[at] for row in memberships], type=column.type) for at, column in enumerate(GRID_PACKAGES.columns)],
+                schema=GRID_PACKAGES.schema,
+            ),
+        }
+
+
+def _table(table: Table, rows: Sequence[object]) -> pa.Table:
+    arrays = [pa.array([getattr(row, column.name) for row in rows], type=column.type) for column in table.columns]
+    return pa.Table.from_arrays(arrays, schema=table.schema)
 
 
 def read_catalog(sheets: Mapping[str, Sheet]) -> Catalog:
     """Make a catalog of the four sheets (keys as in ``COLUMNS``); raises InvalidCatalog with every mistake in all of them."""
-    raise NotImplementedError
+    readings = {name: read_sheet(sheets[name], columns) for name, columns in COLUMNS.items()}
+    categories, grids, packages, memberships = readings.values()
+    for reading in (categories, grids, packages):
+        check_unique(reading, "id", reading.values.get("id", ()), lambda key: f"the id {key}")
+        check_unique(reading, "slug", reading.values.get("slug", ()), lambda key: f"the slug {shown(key)}")
+    check_known(packages, "category", categories)
+    check_known(memberships, "grid", grids)
+    check_known(memberships, "package", packages)
+    pairs = list(zip(memberships.values.get("grid", ()), memberships.values.get("package", ()), strict=False))
+    check_unique(memberships, "package", [None if None in pair else pair for pair in pairs], lambda key: f"{key[1]} in the grid {key[0]}")
+    mistakes = [mistake for reading in readings.values() for mistake in _in_order(reading)]
+    if mistakes:
+        raise InvalidCatalog(mistakes)
+    return Catalog(
+        categories=tuple(Category(**row) for row in _rows(categories)),
+        grids=tuple(Grid(**row) for row in _rows(grids)),
+        entries=tuple(_entry(**row) for row in _rows(packages)),
+        memberships=tuple(pairs),
+    )
+
+
+def _in_order(reading: Reading) -> list[Mistake]:
+    places = {name: place for place, name in enumerate(reading.sheet.header)}
+    return sorted(reading.mistakes, key=lambda mistake: (mistake.line or 0, places.get(mistake.column or "", -1)))
+
+
+def _rows(reading: Reading) -> Iterator[dict[str, Any]]:
+    names = [_FIELDS.get(column, column) for column in reading.values]
+    for row in zip(*reading.values.values(), strict=True):
+        yield dict(zip(names, row, strict=True))
+
+
+def _entry(*, repo_url: tuple[str, RepoReference] | None, pypi_url: tuple[str, ProjectName] | None, **curated: Any) -> Entry:
+    return Entry(
+        repo_url=repo_url and repo_url[0],
+        repo=repo_url and repo_url[1],
+        pypi_url=pypi_url and pypi_url[0],
+        project=pypi_url and pypi_url[1],
+        **curated,
+    )
 
 
 def format_mistakes(mistakes: Iterable[Mistake]) -> str:
     """One line per mistake, ``file:line: column: message``, as compilers and editors write them."""
-    raise NotImplementedError
+    return "\n".join(": ".join(part for part in (_place(mistake), mistake.column, mistake.message) if part) for mistake in mistakes)
+
+
+def _place(mistake: Mistake) -> str:
+    return mistake.file if mistake.line is None else f"{mistake.file}:{mistake.line}"

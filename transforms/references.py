@@ -24,11 +24,13 @@ _PYPI_PATHS = frozenset({"pypi", "project", "p", "simple"})
 
 # Pages of github.com whose address looks like owner/name but is no repository.
 _GITHUB_PAGES = frozenset(
-    "about apps collections enterprise explore features login marketplace notifications orgs search settings sponsors stars topics users"
-    .split()
-)  # fmt: skip
+    {"about", "apps", "collections", "enterprise", "explore", "features", "login", "marketplace", "notifications"}
+    | {"orgs", "search", "settings", "sponsors", "stars", "topics", "users"}
+)
 # GitLab nests groups, so the name is the last part before what names a place inside the repository.
 _GITLAB_PLACES = frozenset({"-", "tree", "blob", "raw", "commits", "commit", "issues", "merge_requests", "tags", "wikis"})
+
+_SHOWN = 80
 
 _FOREIGN = re.compile(r"[^!-~]")
 _SCP = re.compile(r"[A-Za-z0-9._-]+@([^/:@]+):(?![0-9]+/|/)(.+)")
@@ -83,6 +85,11 @@ class RepoReference:
         return f"https://{host}/{self.full_name}"
 
 
+def shown(text: str) -> str:
+    """Quote a text for a message: control characters escaped, long texts cut."""
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+
+
 def parse_repo_url(text: str) -> RepoReference:
     """Read the address of a repository in any spelling people use.
 
@@ -94,16 +101,16 @@ def parse_repo_url(text: str) -> RepoReference:
     host, path = _split_repo(text)
     parts = [unquote(part) for part in path.split("/") if part]
     if "." in parts or ".." in parts:
-        raise InvalidReference(f"{text!r} steps out of its path with dots: {_WRITE_REPO}")
+        raise InvalidReference(f"{shown(text)} steps out of its path with dots: {_WRITE_REPO}")
     if host == "api.github.com":
-        raise InvalidReference(f"{text!r} is an address of GitHub's API: {_WRITE_REPO}")
+        raise InvalidReference(f"{shown(text)} is an address of GitHub's API: {_WRITE_REPO}")
     if host == "github.com" and parts and parts[0].lower() in _GITHUB_PAGES:
-        raise InvalidReference(f"{text!r} is a page of GitHub, not a repository: {_WRITE_REPO}")
+        raise InvalidReference(f"{shown(text)} is a page of GitHub, not a repository: {_WRITE_REPO}")
     *owners, name = _owner_and_name(host, parts)
     name = _without_git(name)
     shapes = (_GITHUB_OWNER, _GITHUB_NAME) if host == "github.com" else (_PART, _PART)
     if not owners or not shapes[1].fullmatch(name) or name in (".", "..") or not all(shapes[0].fullmatch(owner) for owner in owners):
-        raise InvalidReference(f"{text!r} names no repository (owner and name): {_WRITE_REPO}")
+        raise InvalidReference(f"{shown(text)} names no repository (owner and name): {_WRITE_REPO}")
     return RepoReference(forge=_FORGES.get(host, host), owner="/".join(owners), name=name)
 
 
@@ -119,7 +126,7 @@ def parse_project_reference(text: str) -> ProjectName:
         parts = _split_project(text)
         name = unquote(parts[1]) if len(parts) > 1 and parts[0].lower() in _PYPI_PATHS else ""
     if not _PROJECT.fullmatch(name):
-        raise InvalidReference(f"{text!r} names no project on PyPI: {_WRITE_PROJECT}")
+        raise InvalidReference(f"{shown(text)} names no project on PyPI: {_WRITE_PROJECT}")
     return ProjectName(canonicalize_name(name))
 
 
@@ -129,7 +136,7 @@ def _clean(text: str, advice: str) -> str:
         raise InvalidReference(f"is empty: {advice}")
     foreign = _FOREIGN.search(text)
     if foreign:
-        raise InvalidReference(f"{text!r} has the character {foreign.group()!r}, which no address or name has: {advice}")
+        raise InvalidReference(f"{shown(text)} has the character {foreign.group()!r}, which no address or name has: {advice}")
     return text
 
 
@@ -143,9 +150,9 @@ def _split_repo(text: str) -> tuple[str, str]:
         user, host, path = parts.username, parts.hostname, parts.path
         _ = parts.port  # raises ValueError when it is no port
     except ValueError as error:
-        raise InvalidReference(f"{text!r} is not an address ({error}): {_WRITE_REPO}") from None
+        raise InvalidReference(f"{shown(text)} is not an address ({error}): {_WRITE_REPO}") from None
     if parts.scheme not in _REPO_SCHEMES:
-        raise InvalidReference(f"{text!r} does not begin with https://: {_WRITE_REPO}")
+        raise InvalidReference(f"{shown(text)} does not begin with https://: {_WRITE_REPO}")
     if user is not None and "ssh" not in parts.scheme:
         raise InvalidReference(f"an address with a user or password does not belong in a catalog: {_WRITE_REPO}")
     return _host(host or "", text, _WRITE_REPO), path
@@ -158,16 +165,16 @@ def _split_project(text: str) -> list[str]:
     except ValueError as error:
         if isinstance(error, InvalidReference):
             raise
-        raise InvalidReference(f"{text!r} is not an address ({error}): {_WRITE_PROJECT}") from None
+        raise InvalidReference(f"{shown(text)} is not an address ({error}): {_WRITE_PROJECT}") from None
     if parts.scheme not in ("http", "https") or host not in _PYPI_HOSTS:
-        raise InvalidReference(f"{text!r} is not an address on PyPI: {_WRITE_PROJECT}")
+        raise InvalidReference(f"{shown(text)} is not an address on PyPI: {_WRITE_PROJECT}")
     return [part for part in parts.path.split("/") if part]
 
 
 def _host(text: str, address: str, advice: str) -> str:
     host = text.lower().rstrip(".").removeprefix("www.")
     if not _HOST.fullmatch(host):
-        raise InvalidReference(f"{address!r} names no host: {advice}")
+        raise InvalidReference(f"{shown(address)} names no host: {advice}")
     return host
 
 
