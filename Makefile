@@ -1,0 +1,62 @@
+# make demo    the main job on sample data: no network beyond the set-up, no token
+# make test    all tests
+# make check   format, lint, types, import rules, docs in step with the code, sandbox against GitHub's description
+# make bench   what docs/benchmarks.md shows
+# make lock    rewrite the lock files from pyproject.toml (needs uv)
+# Each target builds .venv when it is missing or the lock changed, and needs no network afterwards.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
+OPENAPI := .cache/octokit-openapi/api.github.com.json
+OPENAPI_VERSION := 23.0.2
+
+.PHONY: help demo test check bench lock docs format clean
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: $(STAMP)
+	@$(BIN)/packhouse demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+
+check: $(STAMP) $(OPENAPI)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/build.py --check
+	$(BIN)/python -m pytest -q tests/sandbox/test_openapi.py tests/test_house.py
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/run.py
+
+docs: $(STAMP)
+	$(BIN)/python docs/build.py
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" pyproject.toml --extra dev -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .cache build *.egg-info
+
+# The lock names every package there is to install, so pip resolves nothing (--no-deps).
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "packhouse needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@echo "Setting up .venv (once, under two minutes) ..." >&2
+	@$(PYTHON) -m venv --clear .venv || { echo "Python's venv module is incomplete here; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+# GitHub's published description of its REST API, which the sandbox's answers are held against.
+$(OPENAPI):
+	@command -v npm >/dev/null || { echo "make check needs npm to fetch GitHub's API description (@octokit/openapi)" >&2; exit 2; }
+	@mkdir -p $(dir $(OPENAPI))
+	@cd $(dir $(OPENAPI)) && npm pack --silent @octokit/openapi@$(OPENAPI_VERSION) >/dev/null && tar xzf octokit-openapi-$(OPENAPI_VERSION).tgz --strip-components=2 package/generated/api.github.com.json && rm octokit-openapi-$(OPENAPI_VERSION).tgz
