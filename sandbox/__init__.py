@@ -1,1 +1,33 @@
-"""A small, honest double of GitHub's REST API and of PyPI on loopback, for the demo, the tests and the benchmarks."""
+"""A small, honest double of GitHub and PyPI on loopback, shared by the demo, the tests and the benchmarks.
+
+The demo, tests and benchmarks import from here; nothing else of packhouse may.
+"""
+
+from __future__ import annotations
+
+from sandbox.faults import Fault, Faults, Mishap
+from sandbox.ledger import Ledger, Line
+from sandbox.quota import Limits, fingerprint
+from sandbox.sample import SAMPLE_MOMENT, recorded_at, sample_note, sample_world
+from sandbox.server import Running, running
+from sandbox.world import NEVER_READY, Project, Repository, World
+
+__all__ = [
+    "NEVER_READY",
+    "SAMPLE_MOMENT",
+    "Fault",
+    "Faults",
+    "Ledger",
+    "Limits",
+    "Line",
+    "Mishap",
+    "Project",
+    "Repository",
+    "Running",
+    "World",
+    "fingerprint",
+    "recorded_at",
+    "running",
+    "sample_note",
+    "sample_world",
+]

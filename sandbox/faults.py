@@ -1,0 +1,115 @@
+"""What may go wrong between the sandbox and its caller, on demand or by seeded chance."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+
+class Mishap(StrEnum):
+    """What becomes of an answer.
+
+    STATUS: another status with GitHub's HTML or JSON error; HTML: a page with status 200; TRUNCATED: JSON cut in half but
+    complete as HTTP; CUT_OFF: the connection ends in the middle of the body; DROPPED: it ends before any byte; HUGE: a body
+    of ``size`` bytes; BOMB: the same, compressed a thousandfold; SLOW: a trickle over ``seconds``; SECONDARY: GitHub's
+    secondary limit, telling ``retry_after`` when set.
+    """
+
+    STATUS = "status"
+    HTML = "html"
+    TRUNCATED = "truncated"
+    CUT_OFF = "cut_off"
+    DROPPED = "dropped"
+    HUGE = "huge"
+    BOMB = "bomb"
+    SLOW = "slow"
+    SECONDARY = "secondary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One rule: which requests it meets and what it does to them.
+
+    Attributes:
+        pattern: shell pattern over ``/github/...`` or ``/pypi/...``, query included; ``*`` also matches slashes.
+        mishap: what becomes of the answer.
+        times: how many requests at most; ``None`` for all.
+        after: how many matching requests pass unharmed first.
+        probability: share of the matching requests it meets.
+        status: of ``STATUS``.
+        is_json: a JSON error instead of an HTML page, for ``STATUS``.
+        retry_after: seconds, for ``STATUS`` and ``SECONDARY``; ``None`` sends no such header.
+        size: bytes, for ``HUGE`` and ``BOMB``.
+        seconds: how long, for ``SLOW``.
+    """
+
+    pattern: str = "*"
+    mishap: Mishap
+    times: int | None = None
+    after: int = 0
+    probability: float = 1.0
+    status: int = 502
+    is_json: bool = False
+    retry_after: int | None = None
+    size: int = 100 * 1024 * 1024
+    seconds: float = 5.0
+
+
+@dataclass(slots=True)
+class _Rule:
+    fault: Fault
+    met: int = 0
+    done: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Faults:
+    """All rules in force, and the latency every answer gets. May be changed while the server runs.
+
+    Attributes:
+        latency_ms: time added to every answer, in milliseconds.
+        jitter_ms: up to so much more, evenly.
+        seed: of the chance in jitter and probabilities.
+    """
+
+    latency_ms: float = 0.0
+    jitter_ms: float = 0.0
+    seed: int = 0
+    _rules: list[_Rule] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _rng: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rng = random.Random(self.seed)  # noqa: S311 - a simulation, no secret
+
+    def add(self, *faults: Fault) -> None:
+        """Put rules in force; the first that meets a request decides."""
+        with self._lock:
+            self._rules += [_Rule(fault) for fault in faults]
+
+    def clear(self) -> None:
+        """Take all rules out of force; latency stays."""
+        with self._lock:
+            self._rules.clear()
+
+    def delay_seconds(self) -> float:
+        """How long to hold the next answer."""
+        return (self.latency_ms + (self._rng.random() * self.jitter_ms if self.jitter_ms else 0.0)) / 1000
+
+    def meet(self, path: str) -> Fault | None:
+        """The fault this request meets, counted as met; ``path`` with its service prefix and query."""
+        if not self._rules:
+            return None
+        with self._lock:
+            for rule in self._rules:
+                fault = rule.fault
+                if not fnmatchcase(path, fault.pattern) or (fault.times is not None and rule.done >= fault.times):
+                    continue
+                rule.met += 1
+                if rule.met > fault.after and (fault.probability >= 1 or self._rng.random() < fault.probability):
+                    rule.done += 1
+                    return fault
+        return None

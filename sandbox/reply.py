@@ -1,0 +1,60 @@
+"""A reply as a value: what both services hand to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+JSON = "application/json; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request as both services see it.
+
+    Attributes:
+        path: below the service's base address, still percent-encoded.
+        query: first value of each parameter.
+        headers: names in lower case.
+        base_url: the service's own address, without a trailing slash; stands at the start of every link it gives.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    query_text: str
+    headers: Mapping[str, str]
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Status, headers in order, body."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A reply in the making: a service fills it, ``finish`` turns it into bytes."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def finish(self) -> Reply:
+        """The reply as it stands."""
+        return Reply(status=self.status, headers=tuple(self.headers.items()), body=self.body)
+
+
+def draft(status: int, content: Any = None, **headers: str) -> Draft:
+    """A draft with JSON content (or none); header names are given with underscores."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if content is None:
+        return Draft(status=status, headers=named)
+    return Draft(status=status, body=orjson.dumps(content), headers={"content-type": JSON, **named})

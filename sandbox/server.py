@@ -1,0 +1,112 @@
+"""The sandbox as a running server on loopback: inside this process for tests and the demo, or as its own for benchmarks."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import uvicorn
+from starlette.types import Scope
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from sandbox.app import create_app, system_clock
+from sandbox.faults import Faults
+from sandbox.ledger import Ledger
+from sandbox.quota import Limits
+from sandbox.world import World
+
+START_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A running sandbox and everything a test may read or turn while it runs."""
+
+    base_url: str
+    github_url: str
+    pypi_url: str
+    world: World
+    ledger: Ledger
+    faults: Faults
+    limits: Limits
+
+
+@contextmanager
+def running(
+    world: World,
+    *,
+    faults: Faults | None = None,
+    limits: Limits | None = None,
+    clock: Callable[[], datetime] = system_clock,
+    port: int = 0,
+) -> Iterator[Running]:
+    """Serve the world from a thread of this process until the block ends; raises RuntimeError when it does not start."""
+    faults, limits, ledger = faults or Faults(), limits or Limits(), Ledger()
+    listener = socket.create_server(("127.0.0.1", port))
+    server = build_server(world, faults=faults, limits=limits, ledger=ledger, clock=clock)
+    started = threading.Event()
+    thread = threading.Thread(target=_serve, args=(server, listener, started), name="sandbox", daemon=True)
+    thread.start()
+    try:
+        if not started.wait(START_SECONDS):
+            message = "the sandbox did not start"
+            raise RuntimeError(message)
+        base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield Running(
+            base_url=base_url,
+            github_url=f"{base_url}/github",
+            pypi_url=f"{base_url}/pypi",
+            world=world,
+            ledger=ledger,
+            faults=faults,
+            limits=limits,
+        )
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        thread.join(START_SECONDS)
+        listener.close()
+
+
+def build_server(
+    world: World, *, faults: Faults, limits: Limits, ledger: Ledger, clock: Callable[[], datetime] = system_clock
+) -> uvicorn.Server:
+    """A uvicorn server that can also drop connections; it writes no log of its own."""
+    transports: dict[tuple[str, int], asyncio.Transport] = {}
+
+    class Protocol(H11Protocol):
+        """uvicorn's own, remembering its transport so that a fault can end it."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if self.client:
+                transports[self.client] = transport
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            transports.pop(self.client or ("", 0), None)
+            super().connection_lost(exc)
+
+    def drop(scope: Scope) -> None:
+        transports[tuple(scope["client"])].abort()
+
+    app = create_app(world, faults=faults, limits=limits, ledger=ledger, clock=clock, drop=drop)
+    settings: dict[str, Any] = {"http": Protocol, "loop": "asyncio", "ws": "none", "lifespan": "off", "log_config": None}
+    return uvicorn.Server(uvicorn.Config(app, access_log=False, server_header=False, timeout_keep_alive=60, **settings))
+
+
+def _serve(server: uvicorn.Server, listener: socket.socket, started: threading.Event) -> None:
+    async def main() -> None:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        if server.started:
+            started.set()
+        await task
+
+    asyncio.run(main())
