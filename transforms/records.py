@@ -187,7 +187,8 @@ def _oldest(columns: Mapping[str, Any], is_harvested: Any, has_project: Any) -> 
     lacks = pa.scalar(value=False)
     for facet, time in zip(FACET_TABLES, times, strict=True):
         lacks = pc.or_(lacks, pc.and_(has_project if facet == "project" else is_harvested, pc.is_null(time)))
-    return pc.if_else(lacks, pa.scalar(None, INSTANT), pc.min_element_wise(*times))
+    oldest = pc.min_element_wise(*[pc.cast(time, pa.int64()) for time in times])  # there is none for times with a zone
+    return pc.if_else(lacks, pa.scalar(None, INSTANT), pc.cast(oldest, INSTANT))
 
 
 def _shape(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
