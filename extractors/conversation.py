@@ -14,6 +14,8 @@ from datetime import datetime
 GITHUB = "github"
 PYPI = "pypi"
 
+ANONYMOUS = "anonymous"  # the identity of a request without credentials
+
 # What one ask is about. A facet is one question a source can be asked of a subject; a subject is complete when every
 # facet its source has was answered.
 REPO = "repo"  # GET /repos/{owner}/{name}

@@ -1,0 +1,215 @@
+"""Holds many conversations at once: sends what plans ask, within the budgets, and feeds them the answers.
+
+A plan is driven by one worker from its first ask to its end, so there are never more live plans than a source's
+concurrency; workers of different sources run side by side. Asked again is only what may help: transport errors and 5xx a
+few times with full jitter, a ``limited`` answer once its budget allows. Everything else is the plan's to judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
+
+from extractors.allowance import units
+from extractors.conversation import ANONYMOUS, Answer, Ask, Plan
+from extractors.feed import Feed, source_of
+from extractors.gate import SLICE, Gate
+from extractors.session import Session
+from extractors.verdict import Judgement, Verdict, judge_answer
+
+MAX_ATTEMPTS = 3  # of an ask that gets no answer or a 5xx
+MAX_LIMITS = 5  # how often one ask is put again although it was limited each time, while others are answered
+FIRST_BACKOFF = 1.0  # seconds; the upper end of the jitter, doubled with each attempt
+LONGEST_BACKOFF = 30.0
+PASS_PAUSES = (2.0, 4.0)  # seconds before the second and the third pass; GitHub computes its statistics meanwhile
+
+# Verdicts that say nothing of the subject: when recalled, the question is asked anew.
+_INCONCLUSIVE = frozenset({Verdict.LIMITED, Verdict.TRANSIENT, Verdict.FAILED, Verdict.BAD_TOKEN})
+_NO_ANSWER = frozenset({Verdict.TRANSIENT, Verdict.FAILED})
+_SUCCESS = 200
+
+
+async def hold(plans: Iterable[tuple[str, Plan]], session: Session) -> list[tuple[str, Plan]]:
+    """Drive plans of (subject, plan) to their ends and return those to take up later in the same run.
+
+    The iterable is read lazily. When ``session.stop`` is set, or a source ends (``session.endings``), its remaining plans are
+    closed and counted as unfinished. An exception from ``land``, ``tick``, ``progress`` or a plan cancels what is in flight
+    and is raised.
+    """
+    later: list[tuple[str, Plan]] = []
+    driver = _Driver(session=session, later=later)
+    feed = Feed(plans, sources=session.concurrency, lookahead=session.lookahead, is_ended=session.is_over, drop=driver.drop)
+    workers = [asyncio.create_task(driver.work(source, feed)) for source, count in session.concurrency.items() for _ in range(count)]
+    try:
+        await _watch(workers, session)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        feed.drop_all()
+    return later
+
+
+async def hold_later(later: list[tuple[str, Plan]], session: Session) -> None:
+    """Drive what ``hold`` returned, pass after pass and each after a short pause, until nothing is left or the run is stopped."""
+    for pause in chain(PASS_PAUSES, repeat(PASS_PAUSES[-1])):
+        if not later:
+            return
+        await _pause(session, pause, tick=True)
+        later = await hold(later, session)
+
+
+async def _watch(workers: Sequence[asyncio.Task[None]], session: Session) -> None:
+    """Wait for the workers, calling ``tick``; after ``stop`` wait no longer than ``grace``. The first exception is raised."""
+    pending: set[asyncio.Task[None]] = set(workers)
+    loop = asyncio.get_running_loop()
+    deadline: float | None = None
+    while pending and (deadline is None or loop.time() < deadline):
+        done, pending = await asyncio.wait(pending, timeout=SLICE, return_when=asyncio.FIRST_EXCEPTION)
+        for worker in done:
+            worker.result()
+        session.tick()
+        if deadline is None and session.stop.is_set():
+            deadline = loop.time() + session.grace
+
+
+async def _pause(session: Session, seconds: float, *, tick: bool = False) -> None:
+    """Sleep in slices, and no further once ``stop`` is set."""
+    until = session.clock.monotonic() + seconds
+    while not session.stop.is_set() and (left := until - session.clock.monotonic()) > 0:
+        if tick:
+            session.tick()
+        await session.clock.sleep(min(left, SLICE))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Driver:
+    """The work of one ``hold``."""
+
+    session: Session
+    later: list[tuple[str, Plan]]
+    gates: dict[tuple[str, bool], Gate] = field(default_factory=dict)
+
+    def gate(self, ask: Ask) -> Gate:
+        """Return the gate an ask has to pass."""
+        key = (ask.source, ask.is_anonymous)
+        if key not in self.gates:
+            self.gates[key] = Gate(self.session, ask.source, is_anonymous=ask.is_anonymous)
+        return self.gates[key]
+
+    def drop(self, subject: str, plan: Plan) -> None:
+        """Give a plan up."""
+        plan.close()
+        self.session.tally(source_of(subject)).unfinished += 1
+
+    async def work(self, source: str, feed: Feed) -> None:
+        """Drive one plan after the other until there are no more."""
+        while (item := await feed.take(source)) is not None:
+            await self.drive(*item)
+
+    async def drive(self, subject: str, plan: Plan) -> None:
+        """Drive one plan to its end, or give it up when it cannot be answered any more."""
+        try:
+            ask = next(plan)
+            while (answer := await self.answer(ask)) is not None:
+                ask = plan.send(answer)
+        except StopIteration as end:
+            self.session.tally(source_of(subject)).finished += 1
+            self.later.extend((subject, follow_up) for follow_up in end.value)
+        except BaseException:
+            self.drop(subject, plan)
+            raise
+        else:
+            self.drop(subject, plan)
+
+    async def answer(self, ask: Ask) -> Answer | None:
+        """Recall or send, again where that may help; ``None`` when the source ended or the run was stopped."""
+        ask = self.session.client.localise(ask)
+        recalled = self.recall(ask)
+        if recalled is not None:
+            return recalled
+        attempt = failures = limits = 0
+        while True:
+            attempt += 1
+            answer, judgement = await self.exchange(ask, attempt)
+            if answer is None:
+                return None
+            if judgement is None or judgement.verdict not in _INCONCLUSIVE:
+                self.session.tally(ask.source).unanswered = 0
+                return answer
+            if judgement.verdict is Verdict.LIMITED and limits < MAX_LIMITS:
+                limits += 1
+                continue
+            failures += 1
+            if not judgement.is_retryable or failures >= MAX_ATTEMPTS:
+                self.note_failure(ask, judgement)
+                return answer
+            await _pause(self.session, self.backoff(failures, judgement))
+
+    def recall(self, ask: Ask) -> Answer | None:
+        """Return the answer an interrupted run has landed, unless it says nothing or was given to the other identity."""
+        key = (ask.subject, ask.facet, ask.url, ask.page)
+        answer = self.session.recall.get(key)
+        if answer is None or key in self.session.recalled or (ask.is_anonymous and answer.identity != ANONYMOUS):
+            return None
+        self.session.recalled.add(key)
+        if judge_answer(answer).verdict in _INCONCLUSIVE:
+            return None
+        self.session.tally(ask.source).recalled += 1
+        return replace(answer, ask=ask, is_recalled=True)
+
+    async def exchange(self, ask: Ask, attempt: int) -> tuple[Answer | None, Judgement | None]:
+        """Send once, within the budget, and land the answer; a plain 200 is left to the plan to judge."""
+        session, gate = self.session, self.gate(ask)
+        budget = gate.budget
+        sent_at = await gate.admit()
+        if sent_at is None:
+            return None, None
+        tally = session.tally(ask.source)
+        tally.requests += 1
+        tally.retried += attempt > 1
+        try:
+            answer = await session.client.send(ask, attempt)
+        except BaseException:
+            budget.forget()
+            raise
+        judgement = None if answer.status == _SUCCESS and answer.error is None else judge_answer(answer)
+        cost = units(source=ask.source, status=answer.status, identity=answer.identity)
+        tally.units += cost
+        budget.settle(
+            sent_at=sent_at,
+            at=session.clock.monotonic(),
+            now=session.clock.now(),
+            status=answer.status,
+            headers=answer.headers,
+            cost=cost,
+            judgement=judgement,
+        )
+        gate.note_settled()
+        session.land(answer)
+        if judgement is not None and judgement.verdict is Verdict.BAD_TOKEN:
+            budget.end(_bad_token(budget.service, answer.identity, judgement))
+        session.progress(ask.source, budget.ended)
+        return answer, judgement
+
+    def note_failure(self, ask: Ask, judgement: Judgement) -> None:
+        """Count asks without a usable answer; too many in a row and the source is out of reach."""
+        if judgement.verdict not in _NO_ANSWER or not judgement.is_retryable:
+            return
+        tally, budget = self.session.tally(ask.source), self.session.budget(ask.source)
+        tally.unanswered += 1
+        if tally.unanswered >= self.session.patience:
+            budget.end(f"{budget.service} is out of reach: {tally.unanswered} questions in a row failed ({judgement.detail})")
+
+    def backoff(self, failures: int, judgement: Judgement) -> float:
+        """Return the seconds before the next attempt: full jitter, but not less than the service asked for."""
+        jittered = self.session.rng.uniform(0, min(FIRST_BACKOFF * 2 ** (failures - 1), LONGEST_BACKOFF))
+        return max(jittered, min(judgement.retry_after or 0.0, LONGEST_BACKOFF))
+
+
+def _bad_token(service: str, identity: str, judgement: Judgement) -> str:
+    if identity == ANONYMOUS:
+        return f"{service} answers only with a token ({judgement.detail})"
+    return f"{service} refused the token ({judgement.detail}); check GITHUB_TOKEN, or unset it to ask anonymously"

@@ -1,0 +1,126 @@
+"""What to ask GitHub of one repository over REST, and what to ask next: pages, renames, statistics still being computed.
+
+https://docs.github.com/en/rest/repos/repos#get-a-repository
+https://docs.github.com/en/rest/commits/commits#list-commits
+https://docs.github.com/en/rest/metrics/statistics#get-the-weekly-commit-count
+https://docs.github.com/en/rest/repos/repos#list-repository-contributors
+A trailing slash would give 404. ``/repositories/<id>`` is not documented but is where GitHub itself redirects renamed
+repositories to; it survives renames and transfers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from extractors.conversation import ANONYMOUS, FACETS, GITHUB, HEAD, PARTICIPANTS, REPO, WEEKS, Answer, Ask, Plan
+from extractors.links import next_link
+from extractors.redirects import follow
+from extractors.verdict import Judgement, Verdict, judge_answer
+
+ACCEPT = "application/vnd.github+json"
+MAX_PAGES = 50  # 5,000 participants; GitHub links no more than the first 500 author addresses to accounts
+LATER_TRIES = 2  # how often computed statistics are asked for again in the same run
+PATHS: Mapping[str, str] = {
+    REPO: "",
+    HEAD: "/commits?per_page=1",
+    WEEKS: "/stats/participation",
+    PARTICIPANTS: "/contributors?per_page=100",
+}
+
+# With any other verdict on the repository itself, its other facets are not asked for: the answers would be the same.
+_ANSWERED = frozenset({Verdict.OK, Verdict.UNCHANGED})
+_ENDING = frozenset({Verdict.BAD_TOKEN, Verdict.LIMITED})
+
+
+@dataclass(slots=True, kw_only=True)
+class _Trail:
+    """Where the repository is asked for, as learnt on the way.
+
+    Attributes:
+        subject: the repository as the catalog names it.
+        base: address below which its facets lie; changes when it moved for good.
+        known_id: GitHub's id of the repository from earlier runs, until it was used or is not needed any more.
+        is_anonymous: its organisation refuses our token, so ask without.
+    """
+
+    subject: str
+    base: str
+    known_id: int | None = None
+    is_anonymous: bool = False
+
+
+def repo_plan(*, subject: str, owner: str, name: str, facets: frozenset[str], known_id: int | None) -> Plan:
+    """Ask for ``facets`` of one repository in the order repo, head, weeks, participants.
+
+    A renamed repository is followed; one that is missing under its name is asked for by ``known_id`` (GitHub's numeric id,
+    ``None`` when never seen) before that is believed. Returns a plan to ask for the weeks again when GitHub is still
+    computing them (202: "cached by the SHA of the default branch").
+    """
+    trail = _Trail(subject=subject, base=f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}", known_id=known_id)
+    later: list[Plan] = []
+    for facet in FACETS[GITHUB]:
+        if facet not in facets:
+            continue
+        answer, judgement = yield from _ask_facet(trail, facet)
+        if judgement.verdict in _ENDING or (facet == REPO and judgement.verdict not in _ANSWERED):
+            break
+        if facet == WEEKS and judgement.verdict is Verdict.PENDING:
+            later.append(_weeks_later(trail, LATER_TRIES))
+        if facet == PARTICIPANTS and judgement.verdict is Verdict.OK:
+            yield from _further_pages(trail, answer)
+    return tuple(later)
+
+
+def _weeks_later(trail: _Trail, tries: int) -> Plan:
+    """Ask for the weeks once more; what is still pending then is taken up ``tries - 1`` times again."""
+    _, judgement = yield from _ask_facet(trail, WEEKS)
+    return (_weeks_later(trail, tries - 1),) if judgement.verdict is Verdict.PENDING and tries > 1 else ()
+
+
+def _ask_facet(trail: _Trail, facet: str) -> Generator[Ask, Answer, tuple[Answer, Judgement]]:
+    """Ask for the first page of a facet; a repository missing under its name is looked for under its id, once."""
+    answer, judgement = yield from _ask(trail, facet, trail.base + PATHS[facet])
+    if judgement.verdict is Verdict.MISSING and trail.known_id is not None:
+        trail.base = f"/repositories/{trail.known_id}"
+        answer, judgement = yield from _ask(trail, facet, trail.base + PATHS[facet])
+        trail.known_id = None
+    elif judgement.verdict in _ANSWERED:
+        trail.known_id = None
+    return answer, judgement
+
+
+def _ask(trail: _Trail, facet: str, url: str, page: int = 1) -> Generator[Ask, Answer, tuple[Answer, Judgement]]:
+    """Ask, follow redirects, and repeat without credentials when an organisation refuses the token."""
+    while True:
+        ask = Ask(source=GITHUB, subject=trail.subject, facet=facet, url=url, page=page, accept=ACCEPT, is_anonymous=trail.is_anonymous)
+        answer, moved_to = yield from follow(ask)
+        if moved_to is not None and page == 1:
+            trail.base = _base_of(moved_to, PATHS[facet]) or trail.base
+        judgement = judge_answer(answer)
+        if judgement.verdict is not Verdict.REFUSED or trail.is_anonymous or answer.identity == ANONYMOUS:
+            return answer, judgement
+        trail.is_anonymous = True
+
+
+def _further_pages(trail: _Trail, answer: Answer) -> Generator[Ask, Answer, None]:
+    """Ask for page after page as linked, until there is none, one is not good, or the cap is reached."""
+    for page in range(2, MAX_PAGES + 1):
+        url = next_link(answer.headers)
+        if url is None:
+            return
+        answer, judgement = yield from _ask(trail, PARTICIPANTS, url, page)
+        if judgement.verdict is not Verdict.OK:
+            return
+
+
+def _base_of(url: str, path: str) -> str | None:
+    """Cut a facet's path off the address it moved to; ``None`` when the address has another form."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    bare = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    ending = path.partition("?")[0]
+    return bare.removesuffix(ending).rstrip("/") if bare.endswith(ending) else None
