@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from transforms.references import ProjectName, RepoReference, parse_project_reference, parse_repo_url, shown
 
@@ -22,6 +21,7 @@ _FALSE = frozenset({"false", "f", "no", "n", "0"})
 _SLUG = re.compile(r"[-a-zA-Z0-9_]+")
 _FOREIGN_TO_SLUG = re.compile(r"[^-a-zA-Z0-9_]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_PAGE = re.compile(r"(?i:https?|ftp)://[^\s/?#@]+(?:[/?#]\S*)?")
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
@@ -124,12 +124,7 @@ def parse_address(cell: str | None) -> str | None:
     text = parse_text(cell).strip()
     if not text:
         return None
-    try:
-        parts = urlsplit(text)
-        is_address = parts.scheme in ("http", "https", "ftp") and bool(parts.hostname) and not re.search(r"\s", text)
-    except ValueError:
-        is_address = False
-    if not is_address:
+    if not _PAGE.fullmatch(text):
         raise ValueError(f"{shown(text)} is not the address of a page: write it as https://host/path, or leave it empty")
     return text
 

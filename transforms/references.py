@@ -32,6 +32,11 @@ _GITLAB_PLACES = frozenset({"-", "tree", "blob", "raw", "commits", "commit", "is
 
 _SHOWN = 80
 
+# The spelling nearly every entry has, read without taking an address apart: a third of the time of a large catalog.
+_PLAIN_REPO = re.compile(r"https?://github\.com/([A-Za-z0-9_-]{1,100})/([A-Za-z0-9_-]{1,100})")
+_PLAIN_PROJECT = re.compile(r"https?://pypi\.(?:python\.)?org/(?:pypi|project)/([A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*)/?")
+
+_CREDENTIALS = re.compile(r"(//)[^/?#]*@")
 _FOREIGN = re.compile(r"[^!-~]")
 _SCP = re.compile(r"[A-Za-z0-9._-]+@([^/:@]+):(?![0-9]+/|/)(.+)")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
@@ -86,7 +91,8 @@ class RepoReference:
 
 
 def shown(text: str) -> str:
-    """Quote a text for a message: control characters escaped, long texts cut."""
+    """Quote a text for a message: control characters escaped, credentials of an address left out, long texts cut."""
+    text = _CREDENTIALS.sub(r"\1...@", text)
     return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
 
 
@@ -97,6 +103,9 @@ def parse_repo_url(text: str) -> RepoReference:
     a fragment, and anything below the repository such as ``/tree/main``. Another forge than GitHub is not an error, see
     ``is_supported``. Raises InvalidReference.
     """
+    plain = _PLAIN_REPO.fullmatch(text)
+    if plain and plain.group(1).lower() not in _GITHUB_PAGES:
+        return RepoReference(forge=GITHUB, owner=plain.group(1), name=plain.group(2))
     text = _clean(text, _WRITE_REPO)
     host, path = _split_repo(text)
     parts = [unquote(part) for part in path.split("/") if part]
@@ -120,6 +129,9 @@ def parse_project_reference(text: str) -> ProjectName:
     Accepted: a bare name in any case; the addresses ``/pypi/NAME`` and ``/project/NAME/`` on pypi.org and
     pypi.python.org, with a version or ``json`` behind them. Raises InvalidReference.
     """
+    plain = _PLAIN_PROJECT.fullmatch(text)
+    if plain:
+        return ProjectName(canonicalize_name(plain.group(1)))
     text = _clean(text, _WRITE_PROJECT)
     name = text
     if "/" in text or ":" in text:
@@ -144,37 +156,35 @@ def _split_repo(text: str) -> tuple[str, str]:
     """Host in lower case without ``www.``, and path."""
     scp = _SCP.fullmatch(text)
     if scp:
-        return _host(scp.group(1), text, _WRITE_REPO), re.split(r"[?#]", scp.group(2))[0]
+        return _repo_host(scp.group(1), text), re.split(r"[?#]", scp.group(2))[0]
     try:
         parts = urlsplit(text)
         user, host, path = parts.username, parts.hostname, parts.path
         _ = parts.port  # raises ValueError when it is no port
-    except ValueError as error:
-        raise InvalidReference(f"{shown(text)} is not an address ({error}): {_WRITE_REPO}") from None
+    except ValueError:
+        raise InvalidReference(f"{shown(text)} is not an address: {_WRITE_REPO}") from None
     if parts.scheme not in _REPO_SCHEMES:
         raise InvalidReference(f"{shown(text)} does not begin with https://: {_WRITE_REPO}")
     if user is not None and "ssh" not in parts.scheme:
         raise InvalidReference(f"an address with a user or password does not belong in a catalog: {_WRITE_REPO}")
-    return _host(host or "", text, _WRITE_REPO), path
+    return _repo_host(host or "", text), path
 
 
 def _split_project(text: str) -> list[str]:
     try:
         parts = urlsplit(text)
-        host = _host(parts.hostname or "", text, _WRITE_PROJECT)
-    except ValueError as error:
-        if isinstance(error, InvalidReference):
-            raise
-        raise InvalidReference(f"{shown(text)} is not an address ({error}): {_WRITE_PROJECT}") from None
-    if parts.scheme not in ("http", "https") or host not in _PYPI_HOSTS:
+        host = parts.hostname or ""
+    except ValueError:
+        raise InvalidReference(f"{shown(text)} is not an address: {_WRITE_PROJECT}") from None
+    if parts.scheme not in ("http", "https") or host.removeprefix("www.") not in _PYPI_HOSTS:
         raise InvalidReference(f"{shown(text)} is not an address on PyPI: {_WRITE_PROJECT}")
     return [part for part in parts.path.split("/") if part]
 
 
-def _host(text: str, address: str, advice: str) -> str:
+def _repo_host(text: str, address: str) -> str:
     host = text.lower().rstrip(".").removeprefix("www.")
     if not _HOST.fullmatch(host):
-        raise InvalidReference(f"{shown(address)} names no host: {advice}")
+        raise InvalidReference(f"{shown(address)} names no host: {_WRITE_REPO}")
     return host
 
 

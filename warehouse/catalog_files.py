@@ -146,7 +146,9 @@ def _read_parquet(path: Path) -> Sheet:
     try:
         with pq.ParquetFile(path) as file:
             table = file.read()
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # the file system's word; Arrow raises the same class for damage, without a number
+            raise
         return _unreadable(path.name, f"the file is not Parquet that can be read ({str(error).splitlines()[0]}): write it again")
     columns: list[list[object] | None] = []
     mistakes: list[Mistake] = []
