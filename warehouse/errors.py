@@ -1,0 +1,49 @@
+"""What can go wrong in storage, drawn for the catcher.
+
+WarehouseError
+├── DataFolderUnusable      the folder cannot be made, read or written; the disk is full
+│   └── DataFolderBusy      another process is working in it (``pid``, ``since``)
+├── StoreUnusable           the store is corrupt, of a newer schema, or refused a statement; replay rebuilds it
+├── PublicationFailed       a publication could not be written; ``current`` has not moved
+├── NothingPublished        there is no publication to read
+└── InvalidQuery            a query was refused or cannot be answered
+
+Every message says what happened, to what, what that means, and what to do next.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class WarehouseError(Exception):
+    """Root of everything this room raises on purpose."""
+
+
+class DataFolderUnusable(WarehouseError):
+    """The data folder cannot be made, read or written."""
+
+
+class DataFolderBusy(DataFolderUnusable):
+    """Another process works in the data folder; ``pid`` and ``since`` (UTC) tell which, where known."""
+
+    def __init__(self, message: str, *, pid: int | None, since: datetime | None) -> None:
+        super().__init__(message)
+        self.pid = pid
+        self.since = since
+
+
+class StoreUnusable(WarehouseError):
+    """The store cannot be opened or written."""
+
+
+class PublicationFailed(WarehouseError):
+    """A publication could not be written; the last good one is untouched."""
+
+
+class NothingPublished(WarehouseError):
+    """There is no publication to read."""
+
+
+class InvalidQuery(WarehouseError):
+    """A query was refused, or DuckDB cannot answer it."""

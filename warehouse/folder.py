@@ -1,0 +1,156 @@
+"""The data folder: its paths, and the lock that lets one process at a time write in it.
+
+    landing/<source>/<yyyy-mm-dd>/<run_id>-<nnnnnn>.parquet   sealed answers, never changed (landing.py)
+    landing/<source>/<yyyy-mm-dd>/<…>.parquet.damaged         a sealed file that could not be read, set aside
+    landing/runs/<yyyy-mm-dd>/<run_id>.json                   run reports (reports.py)
+    landing/.unsealed/                                        files being written; what a killed process left is swept
+    store/store.duckdb                                        history and ledger (store.py); replay rebuilds it from landing/
+    store/.lock                                               held while a process writes; names its pid
+    store/.spill/                                             DuckDB's room for what does not fit in memory
+    published/<run_id>/                                       immutable publications (publication.py)
+    published/.<run_id>.staging/                              one being written; what a killed process left is swept
+    current -> published/<run_id>                             the last good publication
+
+Everything in ``landing/`` is evidence and only ever added to; everything else can be rebuilt from it. The kernel frees the lock of a
+process that dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from warehouse.durable import make_folder, remove_tree
+from warehouse.errors import DataFolderBusy, DataFolderUnusable
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The paths below one data folder; making one touches nothing."""
+
+    root: Path
+
+    @property
+    def landing(self) -> Path:
+        """Sealed answers and run reports."""
+        return self.root / "landing"
+
+    @property
+    def unsealed(self) -> Path:
+        """Landing files being written."""
+        return self.landing / ".unsealed"
+
+    @property
+    def store(self) -> Path:
+        """The folder of the store."""
+        return self.root / "store"
+
+    @property
+    def store_file(self) -> Path:
+        """The store's database."""
+        return self.store / "store.duckdb"
+
+    @property
+    def spill(self) -> Path:
+        """DuckDB's temporary files."""
+        return self.store / ".spill"
+
+    @property
+    def published(self) -> Path:
+        """All publications."""
+        return self.root / "published"
+
+    @property
+    def current(self) -> Path:
+        """The link to the last good publication."""
+        return self.root / "current"
+
+    def prepare(self) -> None:
+        """Make the folders; raises DataFolderUnusable when that or writing in them is impossible."""
+        for folder in (self.root, self.unsealed, self.store, self.published):
+            try:
+                make_folder(folder)
+                probe = folder / f".probe-{os.getpid()}"
+                probe.touch()
+                probe.unlink()
+            except OSError as error:
+                raise unusable(self.root, error) from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the one process that writes here; sweeps what a killed one left behind.
+
+        Raises DataFolderBusy at once when another process (or this one) holds the lock, DataFolderUnusable when the folder cannot be used.
+        """
+        self.prepare()
+        path = self.store / ".lock"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise unusable(self.root, error) from error
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise _busy(self.root, path) from None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            self._sweep()
+            yield
+        finally:
+            os.close(handle)
+
+    def _sweep(self) -> None:
+        """Remove what only a killed process can have left; safe under the lock alone."""
+        for path in self.unsealed.iterdir():
+            path.unlink(missing_ok=True)
+        for path in self.published.glob(".*.staging"):
+            remove_tree(path)
+        remove_tree(self.spill)
+        with suppress(FileNotFoundError):
+            (self.root / ".current.aside").unlink()
+
+
+def checked_name(text: str) -> str:
+    """A run id or source as it may stand in a path; raises ValueError for anything that could leave its folder."""
+    if not _NAME.fullmatch(text):
+        message = f"{text!r} cannot be part of a file name: letters, digits, dot, dash and underscore only"
+        raise ValueError(message)
+    return text
+
+
+def unusable(root: Path, error: OSError) -> DataFolderUnusable:
+    """The operating system's refusal, in words that tell what to do."""
+    where = error.filename or root
+    reason = (error.strerror or str(error)).lower()
+    remedy = "free some space" if error.errno in _FULL else "choose another folder with --data, or make this one writable"
+    return DataFolderUnusable(
+        f"cannot write in the data folder {root}: {reason} ({where}); everything sealed before is kept. "
+        f"Next: {remedy}, then run the same command again"
+    )
+
+
+def _busy(root: Path, path: Path) -> DataFolderBusy:
+    pid, since = None, None
+    with suppress(OSError, ValueError):
+        pid = int(path.read_text(encoding="ascii"))
+        since = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+    who = (
+        f"process {pid} has been working in it since {since:%Y-%m-%d %H:%M:%S} UTC" if pid and since else "another process is working in it"
+    )
+    return DataFolderBusy(
+        f"the data folder {root} is busy: {who}; nothing was started and nothing lost. "
+        "Next: wait for it to end, or choose another folder with --data",
+        pid=pid,
+        since=since,
+    )

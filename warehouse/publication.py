@@ -1,0 +1,238 @@
+"""Publications: what readers see, immutable, and one link that leads to the last good one.
+
+    published/<name>/packhouse.duckdb           every table of PUBLIC_TABLES: keyed, sorted by key, with COMMENTs
+    published/<name>/parquet/<table>.parquet    the same rows, zstd
+    published/<name>/manifest.json              schema version, run, as-of, rows per table, checks, size and SHA-256 of each file
+
+``<name>`` is the run id; a run published once more gets ``<run_id>-02`` and so on, for a published folder is never touched again (its
+files are read-only). Everything is written in ``.<name>.staging``, judged (checks.py), synced and renamed; only then ``current`` moves, in
+one step. A process killed before that leaves ``current`` as it was, and the next one sweeps. The newest ten publications are kept, and the
+current one whatever its age; a reader that has an older one open goes on reading it, because an open file outlives its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from transforms.schemas import PUBLIC_TABLES, RUNS, STORE_TABLES, Table
+from warehouse.checks import CheckResult, evaluate_checks, load_expectations
+from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, columns_of, ddl, fill, first_line
+from warehouse.durable import make_folder, point, remove_tree, sync_file, sync_folder
+from warehouse.errors import PublicationFailed
+from warehouse.folder import DataFolder, checked_name
+from warehouse.store import Store
+
+SCHEMA_VERSION = 1
+KEEP = 10
+DATABASE = "packhouse.duckdb"
+MANIFEST = "manifest.json"
+# What the store does not have and the caller brings.
+BROUGHT = tuple(table for table in PUBLIC_TABLES if table not in STORE_TABLES)
+
+_COPY = "INSERT INTO staged.main.$table BY NAME SELECT $columns FROM $origin ORDER BY $key"
+_EXPORT = "COPY (SELECT * FROM staged.main.$table ORDER BY $key) TO ? (FORMAT parquet, COMPRESSION zstd)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicationInfo:
+    """What became of a publication.
+
+    Attributes:
+        run_id: the run it speaks for.
+        path: its folder; does not exist when it was refused.
+        as_of_at: the moment it speaks of.
+        counts: rows of each table.
+        checks: every expectation measured.
+        is_current: it passed (or was forced) and ``current`` leads to it.
+    """
+
+    run_id: str
+    path: Path
+    as_of_at: datetime
+    counts: Mapping[str, int]
+    checks: tuple[CheckResult, ...]
+    is_current: bool
+
+    @property
+    def unmet(self) -> tuple[CheckResult, ...]:
+        """The expectations it does not meet, those that stop first."""
+        return tuple(sorted((check for check in self.checks if not check.is_met), key=lambda check: not check.stops))
+
+
+def publish(
+    folder: DataFolder, *, run: Mapping[str, Any], tables: Mapping[str, pa.Table], store: Store, is_forced: bool = False
+) -> PublicationInfo:
+    """Write a publication, judge it, and let ``current`` lead to it unless a minimum was missed.
+
+    Args:
+        folder: the data folder; hold its lock.
+        run: the row of ``runs`` that stands in the publication for this run, whatever the store has; needs ``run_id`` and ``as_of_at``.
+        tables: packages, categories, grids, grid_packages and participants, in the schemas of ``transforms/schemas.py``.
+        store: the rest, copied inside DuckDB.
+        is_forced: publish although a minimum was missed.
+
+    Raises PublicationFailed when it cannot be written; nothing is left of it and ``current`` has not moved.
+    """
+    name = _free_name(folder, checked_name(run["run_id"]))
+    staging = folder.published / f".{name}.staging"
+    try:
+        with _attached(store, staging) as connection:
+            counts = _fill_database(connection, run, tables)
+            checks = _judge(connection, folder, run["run_id"])
+            is_current = is_forced or not any(check.stops for check in checks)
+            if is_current:
+                _export(connection, staging / "parquet")
+        if is_current:
+            _write_manifest(staging, run, counts, checks)
+            _settle(folder, staging, name)
+    except (*DUCKDB_ERRORS, OSError, pa.ArrowException) as error:
+        raise _failed(folder, error) from error
+    finally:
+        remove_tree(staging)
+    if is_current:
+        _prune(folder)
+    return PublicationInfo(
+        run_id=run["run_id"], path=folder.published / name, as_of_at=run["as_of_at"], counts=counts, checks=checks, is_current=is_current
+    )
+
+
+def _free_name(folder: DataFolder, run_id: str) -> str:
+    names = (run_id, *(f"{run_id}-{number:02}" for number in range(2, 1000)))
+    return next(name for name in names if not (folder.published / name).exists())
+
+
+@contextmanager
+def _attached(store: Store, staging: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The store's connection with an empty ``staged`` database; the file is whole and closed afterwards."""
+    remove_tree(staging)
+    make_folder(staging)
+    connection = store.connection
+    try:
+        connection.execute(f"ATTACH ? AS staged (STORAGE_VERSION '{STORAGE_VERSION}')", [str(staging / DATABASE)])
+        yield connection
+        connection.execute("CHECKPOINT staged")
+        connection.execute("DETACH staged")
+    except BaseException:
+        # After a full disk DuckDB refuses the whole connection, the store's part of it included.
+        store.reopen()
+        raise
+
+
+def _fill_database(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> dict[str, int]:
+    counts = {}
+    for table in PUBLIC_TABLES:
+        for statement in ddl("staged", table, has_primary_key=True):
+            connection.execute(statement)
+        if table in BROUGHT:
+            _copy_arrow(connection, table, tables[table.name])
+        else:
+            _copy(connection, table, f"store.main.{table.name}")
+        if table is RUNS:
+            connection.execute("DELETE FROM staged.main.runs WHERE run_id = ?", [run["run_id"]])
+            _copy_arrow(connection, RUNS, pa.Table.from_pylist([{n: run.get(n) for n in RUNS.names}], schema=RUNS.schema))
+        counts[table.name] = connection.execute(fill("SELECT count(*) FROM staged.main.$table", table=table.name)).fetchall()[0][0]
+    return counts
+
+
+def _copy_arrow(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
+    connection.register("incoming", rows.select(table.names).cast(table.schema))
+    _copy(connection, table, "incoming")
+    connection.unregister("incoming")
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, table: Table, origin: str) -> None:
+    connection.execute(fill(_COPY, table=table.name, columns=columns_of(table.names), origin=origin, key=columns_of(table.key)))
+
+
+def _judge(connection: duckdb.DuckDBPyConnection, folder: DataFolder, run_id: str) -> tuple[CheckResult, ...]:
+    previous = _comparable(folder)
+    if previous is not None:
+        try:
+            connection.execute("ATTACH ? AS previous (READ_ONLY)", [str(previous)])
+        except DUCKDB_ERRORS:
+            previous = None  # nobody can read it, so it is no measure for the next one
+    checks = evaluate_checks(connection, load_expectations(), run_id=run_id, has_previous=previous is not None)
+    if previous is not None:
+        connection.execute("DETACH previous")
+    return checks
+
+
+def _comparable(folder: DataFolder) -> Path | None:
+    """The database of the current publication, if there is one with the same tables."""
+    try:
+        path = folder.current.resolve(strict=True)
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        return path / DATABASE if manifest["schema_version"] == SCHEMA_VERSION else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _export(connection: duckdb.DuckDBPyConnection, parquet: Path) -> None:
+    make_folder(parquet)
+    for table in PUBLIC_TABLES:
+        path = parquet / f"{table.name}.parquet"
+        connection.execute(fill(_EXPORT, table=table.name, key=columns_of(table.key)), [str(path)])
+
+
+def _write_manifest(staging: Path, run: Mapping[str, Any], counts: Mapping[str, int], checks: tuple[CheckResult, ...]) -> None:
+    files = sorted(path for path in staging.rglob("*") if path.is_file())
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "storage_version": STORAGE_VERSION,
+        "duckdb_version": duckdb.__version__,
+        "run_id": run["run_id"],
+        "as_of_at": run["as_of_at"].isoformat(),
+        "counts": dict(counts),
+        "checks": [check.as_dict() for check in checks],
+        "files": {path.relative_to(staging).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files},
+    }
+    (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _settle(folder: DataFolder, staging: Path, name: str) -> None:
+    """Put everything on the disk, give the folder its name, move ``current``."""
+    for path in staging.rglob("*"):
+        if path.is_file():
+            path.chmod(0o444)  # a client that opened it for writing would lock every reader out
+            sync_file(path)
+    sync_folder(staging / "parquet")
+    sync_folder(staging)
+    staging.rename(folder.published / name)
+    sync_folder(folder.published)
+    point(folder.current, folder.published / name)
+
+
+def _prune(folder: DataFolder) -> None:
+    current = folder.current.resolve()
+    names = sorted((path for path in folder.published.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+    for path in names[:-KEEP]:
+        if path.resolve() != current:
+            aside = path.with_name(f".{path.name}.staging")  # swept, should the process die in between
+            with suppress(OSError):
+                path.rename(aside)
+            remove_tree(aside)
+
+
+def _failed(folder: DataFolder, error: Exception) -> PublicationFailed:
+    said = first_line(error)
+    is_full = any(words in said for words in ("No space left", "File too large", "Disk quota", "no space left"))
+    remedy = "free some space and run: packhouse publish" if is_full else "look at the reason given, then run: packhouse publish"
+    return PublicationFailed(
+        f"the publication could not be written below {folder.published} ({said}); nothing of it was kept, the last good publication is "
+        f"still the current one and everything loaded is kept. Next: {remedy}"
+    )

@@ -1,0 +1,182 @@
+"""Reading the current publication: rows as dicts for the API and the command line, and any query in a locked room.
+
+A publication is opened read-only by the name it has behind ``current``, so it stays the same however often ``current`` moves, and
+stays readable when its folder is removed. DuckDB's connection is closed to files, network and settings before anyone's SQL reaches it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, Table
+from warehouse.database import DUCKDB_ERRORS, columns_of, connect, fill, first_line
+from warehouse.errors import InvalidQuery, NothingPublished
+from warehouse.folder import DataFolder
+from warehouse.publication import DATABASE, MANIFEST
+
+_ROWS_AT_ONCE = 2048
+_ROWS = "SELECT $columns FROM publication.main.$table WHERE $condition ORDER BY $key"
+_READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI})
+
+
+class Publication:
+    """An open publication; a context manager, usable from several threads. Made by ``open_current`` and ``open_publication``."""
+
+    def __init__(self, path: Path, manifest: Mapping[str, Any], connection: duckdb.DuckDBPyConnection) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._connection = connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def run_id(self) -> str:
+        """The run it speaks for."""
+        return str(self.manifest["run_id"])
+
+    @property
+    def as_of_at(self) -> datetime:
+        """The moment it speaks of."""
+        return datetime.fromisoformat(self.manifest["as_of_at"])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own for one thread or request."""
+        cursor = self._connection.cursor()
+        cursor.execute("USE publication.main")
+        return cursor
+
+    def package(self, *, id: int | None = None, slug: str | None = None) -> dict[str, Any] | None:  # noqa: A002 -- the column's name
+        """The row of one package by its id or its slug; ``None`` when there is none."""
+        found = _rows(self.cursor(), PACKAGES, "id = ?", [id]) if id is not None else _rows(self.cursor(), PACKAGES, "slug = ?", [slug])
+        return next(found, None)
+
+    def packages(self) -> Iterator[dict[str, Any]]:
+        """Every package, by id."""
+        return self.rows(PACKAGES)
+
+    def categories(self) -> Iterator[dict[str, Any]]:
+        """Every category, by id."""
+        return self.rows(CATEGORIES)
+
+    def grids(self) -> Iterator[dict[str, Any]]:
+        """Every grid, by id."""
+        return self.rows(GRIDS)
+
+    def grid_packages(self) -> Iterator[dict[str, Any]]:
+        """Which packages stand in which grid, by grid."""
+        return self.rows(GRID_PACKAGES)
+
+    def rows(self, table: Table) -> Iterator[dict[str, Any]]:
+        """The rows of any public table by its key, read as they are asked for."""
+        return _rows(self.cursor(), table, "true", [])
+
+
+def open_current(folder: DataFolder) -> Publication:
+    """Open the publication that ``current`` leads to; raises NothingPublished when there is none that can be read."""
+    failure: NothingPublished | None = None
+    for _ in range(2):  # `current` may move, and the old folder go, between looking and opening
+        try:
+            path = folder.current.resolve(strict=True)
+        except OSError:
+            break
+        try:
+            return open_publication(path)
+        except NothingPublished as error:
+            failure = error
+    if failure is not None:
+        raise failure
+    what = "the link `current` leads nowhere" if folder.current.is_symlink() else "there is no publication yet"
+    raise NothingPublished(
+        f"nothing to read in the data folder {folder.root}: {what}. Next: run packhouse harvest, or packhouse replay after a loss"
+    )
+
+
+def open_publication(path: Path) -> Publication:
+    """Open one published folder; raises NothingPublished when it is not a whole publication."""
+    connection = connect(spill=Path(tempfile.gettempdir()) / "packhouse-spill")
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        connection.execute("ATTACH ? AS publication (READ_ONLY)", [str(path / DATABASE)])
+        connection.execute("USE publication.main")
+        for setting in ("enable_external_access = false", "lock_configuration = true"):
+            connection.execute(f"SET {setting}")
+    except (*DUCKDB_ERRORS, OSError, ValueError) as error:
+        connection.close()
+        raise NothingPublished(
+            f"the publication {path} cannot be read ({first_line(error)}); the store and the landing are not touched by that. "
+            "Next: write a new one with packhouse publish"
+        ) from error
+    return Publication(path, manifest, connection)
+
+
+def query(publication: Publication, sql: str) -> pa.RecordBatchReader:
+    """Answer one reading statement over the public tables, streaming.
+
+    Raises InvalidQuery for anything but one SELECT (or FROM, WITH, VALUES, SHOW, DESCRIBE, SUMMARIZE, PIVOT, EXPLAIN), and for what
+    DuckDB cannot answer; also while the answer is being read.
+    """
+    cursor = publication.cursor()
+    try:
+        relation = cursor.sql(_single(sql))
+        if relation is None:
+            raise InvalidQuery("the statement gives no rows. Next: write one SELECT")
+        reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
+    except DUCKDB_ERRORS as error:
+        raise _invalid(error) from error
+    return pa.RecordBatchReader.from_batches(reader.schema, _batches(reader, cursor))
+
+
+def _batches(reader: pa.RecordBatchReader, cursor: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from reader
+    except (*DUCKDB_ERRORS, OSError, pa.ArrowException) as error:
+        raise _invalid(error) from error
+    finally:
+        cursor.close()
+
+
+def _single(sql: str) -> str:
+    try:
+        statements = duckdb.extract_statements(sql)
+    except DUCKDB_ERRORS as error:
+        raise _invalid(error) from error
+    if len(statements) != 1:
+        what = "there is no statement" if not statements else f"there are {len(statements)} statements"
+        raise InvalidQuery(f"{what}; one query is answered at a time. Next: write one SELECT")
+    if statements[0].type not in _READING:
+        kind = statements[0].type.name
+        raise InvalidQuery(
+            f"{kind} is refused: a publication is read-only, and files, network and settings are closed. "
+            "Next: write a SELECT; to change or export data open a copy of packhouse.duckdb with any DuckDB client"
+        )
+    return sql
+
+
+def _invalid(error: BaseException) -> InvalidQuery:
+    return InvalidQuery(
+        f"DuckDB cannot answer this: {str(error).strip()}\nNext: correct the statement; SHOW TABLES and DESCRIBE packages tell the names"
+    )
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, table: Table, condition: str, values: list[Any]) -> Iterator[dict[str, Any]]:
+    text = fill(_ROWS, columns=columns_of(table.names), table=table.name, condition=condition, key=columns_of(table.key))
+    for batch in cursor.sql(text, params=values).to_arrow_reader(_ROWS_AT_ONCE):
+        yield from pa.Table.from_batches([batch]).cast(table.schema).to_pylist()
+    cursor.close()

@@ -1,0 +1,306 @@
+"""The store: everything ever observed, in ``store/store.duckdb``; what the next run and the publication read.
+
+It holds the tables of ``STORE_TABLES`` and four of its own: ``standings`` (history.py), ``listings`` (listings.py), ``landed_files``
+(which sealed files were loaded) and ``store_schema``. It is derived: the landing rebuilds it, so a store that is corrupt or of another
+schema is refused with a message and never repaired in place. A load is one transaction: a process killed in it leaves the store as it was,
+and loading the same again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, PROJECT_OBSERVATIONS, RELEASES, RUNS, STORE_TABLES, Table
+from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, arrow, columns_of, connect, ddl, fill, first_line
+from warehouse.durable import sync_folder
+from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreUnusable, WarehouseError
+from warehouse.folder import DataFolder
+from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_history
+from warehouse.listings import LISTINGS_DDL, join_listings
+
+SCHEMA_VERSION = 1
+
+_OWN_DDL = (
+    STANDINGS_DDL,
+    LISTINGS_DDL,
+    "CREATE TABLE store.main.landed_files (file VARCHAR NOT NULL)",
+    "CREATE TABLE store.main.store_schema (version INTEGER NOT NULL)",
+    "COMMENT ON TABLE store.main.standings IS 'What was heard last of each subject and facet, and under which series.'",
+    "COMMENT ON TABLE store.main.listings IS 'When each project was last listed.'",
+    "COMMENT ON TABLE store.main.landed_files IS 'Which sealed files of the landing were loaded.'",
+    "COMMENT ON TABLE store.main.store_schema IS 'The version of the tables of this store.'",
+)
+
+_ADD_NEW_ROWS = """
+INSERT INTO store.main.$table BY NAME
+SELECT i.* FROM (FROM incoming QUALIFY row_number() OVER (PARTITION BY $key) = 1) i
+ANTI JOIN store.main.$table t USING ($key)
+"""
+
+
+class Store:
+    """An open store; a context manager. Made by ``open_store`` and ``rebuilt_store``."""
+
+    def __init__(self, path: Path | None, *, spill: Path | None, is_read_only: bool) -> None:
+        self._path = path
+        self._spill = spill
+        self._is_read_only = is_read_only
+        self.connection = self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the process no longer holds it."""
+        self.connection.close()
+
+    def reopen(self) -> None:
+        """Close and open again; a full disk or a damaged file leaves a connection of DuckDB unusable."""
+        self.connection.close()
+        self.connection = self._open()
+
+    def load(
+        self,
+        *,
+        run: Mapping[str, Any] | None,
+        tables: Mapping[str, pa.Table],
+        fetches: pa.Table | Iterable[Mapping[str, Any]] = (),
+        files: Iterable[str] = (),
+    ) -> None:
+        """Let what a run observed join the history, in one transaction; twice is once.
+
+        Args:
+            run: a row of ``runs`` (absent columns are null), replacing the one of the same run_id.
+            tables: rows for the history tables, ``releases`` and ``findings``, shaped by ``transforms/schemas.py``; none is required.
+            fetches: rows of the ledger.
+            files: landed files of which every answer is in ``tables`` by now.
+
+        Raises StoreUnusable or DataFolderUnusable; the store is then as before.
+        """
+        with self._transaction() as connection:
+            for facet, table in FACET_TABLES.items():
+                if table.name in tables and tables[table.name].num_rows:
+                    join_history(connection, table, facet, tables[table.name])
+            releases = tables.get(RELEASES.name, RELEASES.schema.empty_table())
+            projects = tables.get(PROJECT_OBSERVATIONS.name, PROJECT_OBSERVATIONS.schema.empty_table())
+            if releases.num_rows or projects.num_rows:
+                join_listings(connection, releases, projects)
+            _add_new_rows(connection, FETCHES, fetches)
+            _add_new_rows(connection, FINDINGS, tables.get(FINDINGS.name, ()))
+            if run is not None:
+                _replace_run(connection, run)
+            _note_files(connection, files)
+
+    def record_run(self, run: Mapping[str, Any]) -> None:
+        """Add or replace one row of ``runs``."""
+        with self._transaction() as connection:
+            _replace_run(connection, run)
+
+    def loaded_files(self) -> frozenset[str]:
+        """The landed files that were loaded."""
+        with self._reading():
+            return frozenset(name for (name,) in self.connection.execute("SELECT file FROM store.main.landed_files").fetchall())
+
+    def latest(self) -> dict[str, pa.Table]:
+        """For each history table its newest row and its newest good row per subject, with ``is_good``; one row where they coincide.
+
+        "Newest" is confirmed last, in the series the subject follows now; ``subject`` is the one asked about now. A series that two
+        subjects share appears once for each.
+        """
+        with self._reading():
+            return {table.name: self._latest(table) for table in FACET_TABLES.values()}
+
+    def known_series(self) -> dict[str, tuple[int | None, str | None]]:
+        """The forge id and full name of every repository once seen: ``{"github:owner/name": (id, "Owner/Name")}``."""
+        with self._reading():
+            rows = self._latest(FACET_TABLES["repo"]).select(["subject", "repo_id", "full_name", "is_good"]).to_pylist()
+        return {row["subject"]: (row["repo_id"], row["full_name"]) for row in rows if row["is_good"]}
+
+    def last_outcomes(self) -> dict[tuple[str, str], tuple[str, datetime, str]]:
+        """What was heard last, when and in which run: ``{(subject, facet): (outcome, confirmed_at, run_id)}``."""
+        with self._reading():
+            rows = self.connection.sql(LAST_OUTCOMES).to_arrow_table().to_pylist()
+        return {(row["subject"], row["facet"]): (row["outcome"], row["heard_at"], row["run_id"]) for row in rows}
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The rows of ``runs``, oldest first."""
+        with self._reading():
+            rows: list[dict[str, Any]] = arrow(self.connection, "FROM store.main.runs ORDER BY run_id", RUNS.schema).to_pylist()
+        return rows
+
+    def _latest(self, table: Table) -> pa.Table:
+        schema = table.schema.append(pa.field("is_good", pa.bool_(), nullable=False))
+        return arrow(self.connection, fill(LATEST, table=table.name, good=GOOD), schema)
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        connection = connect(spill=self._spill)
+        try:
+            if self._path is None:
+                connection.execute("ATTACH ':memory:' AS store")
+            elif self._is_read_only:
+                connection.execute("ATTACH ? AS store (READ_ONLY)", [str(self._path)])
+                if not _tables(connection):  # made by a process that was killed before its first tables were
+                    connection.execute("DETACH store")
+                    connection.execute("ATTACH ':memory:' AS store")
+            else:
+                connection.execute(f"ATTACH ? AS store (STORAGE_VERSION '{STORAGE_VERSION}')", [str(self._path)])
+            _make_tables(connection)
+            _refuse_other_schema(connection, self._path)
+        except DUCKDB_ERRORS as error:
+            connection.close()
+            raise self._explained(error) from error
+        except WarehouseError:
+            connection.close()
+            raise
+        return connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            self.connection.begin()
+            yield self.connection
+            self.connection.commit()
+        except DUCKDB_ERRORS as error:
+            self._roll_back()
+            raise self._explained(error) from error
+        except BaseException:
+            self._roll_back()
+            raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except DUCKDB_ERRORS as error:
+            raise self._explained(error) from error
+
+    def _roll_back(self) -> None:
+        try:
+            self.connection.rollback()
+        except DUCKDB_ERRORS:  # the connection itself is broken; closing it is the roll back
+            self.connection.close()
+
+    def _explained(self, error: BaseException) -> WarehouseError:
+        said = first_line(error)
+        if "Could not set lock" in said:
+            return DataFolderBusy(
+                f"the store {self._path} is being written by another process ({said}); it is whole, only busy. "
+                "Next: try again when that has ended",
+                pid=None,
+                since=None,
+            )
+        if "No space left" in said or "Permission denied" in said or "Read-only file system" in said or "File too large" in said:
+            return DataFolderUnusable(
+                f"the store {self._path} cannot be written ({said}); it is as it was before, and everything landed is kept. "
+                "Next: free some space or make the folder writable, then run the same command again"
+            )
+        return StoreUnusable(
+            f"the store {self._path} cannot be used ({said}); what was published and landed is untouched. "
+            "Next: rebuild it from the landing with: packhouse replay"
+        )
+
+
+def open_store(folder: DataFolder, *, is_read_only: bool) -> Store:
+    """Open the store, made when missing; hold the folder's lock to write.
+
+    Read-only and missing gives an empty one. Raises StoreUnusable when it is corrupt or of another schema, DataFolderBusy when another
+    process has it open for writing, DataFolderUnusable when the file cannot be made.
+    """
+    if is_read_only and not folder.store_file.exists():
+        return Store(None, spill=None, is_read_only=False)
+    return Store(folder.store_file, spill=None if is_read_only else folder.spill, is_read_only=is_read_only)
+
+
+@contextmanager
+def rebuilt_store(folder: DataFolder) -> Iterator[Store]:
+    """An empty store that takes the place of the old one when the block ends well; until then, and on an error, the old one stays.
+
+    Hold the folder's lock. The old store may be missing, corrupt or of any schema.
+    """
+    path = folder.store / "rebuilt.duckdb"
+    _remove_database(path)
+    with Store(path, spill=folder.spill, is_read_only=False) as store:
+        yield store
+    try:
+        # A write-ahead log without its database would be replayed into the new one.
+        folder.store_file.with_name("store.duckdb.wal").unlink(missing_ok=True)
+        path.replace(folder.store_file)
+        sync_folder(folder.store)
+    finally:
+        _remove_database(path)
+
+
+def _remove_database(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    rows = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'store'").fetchall()
+    return frozenset(name for (name,) in rows)
+
+
+def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    if _tables(connection):
+        return
+    connection.begin()
+    for statement in (*_OWN_DDL, *[line for table in STORE_TABLES for line in ddl("store", table, has_primary_key=False)]):
+        connection.execute(statement)
+    connection.execute("INSERT INTO store.main.store_schema VALUES (?)", [SCHEMA_VERSION])
+    connection.commit()
+
+
+def _refuse_other_schema(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+    found = connection.execute(
+        "SELECT table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() WHERE database_name = 'store' GROUP BY ALL"
+    )
+    columns = {name: tuple(names) for name, names in found.fetchall()}
+    version = None
+    if "store_schema" in columns:
+        version = connection.execute("SELECT max(version) FROM store.main.store_schema").fetchall()[0][0]
+    if version is not None and version > SCHEMA_VERSION:
+        raise StoreUnusable(
+            f"the store {path} was written by a newer packhouse (schema {version}, this one knows {SCHEMA_VERSION}); it was not touched. "
+            "Next: update packhouse, or rebuild the store for this version with: packhouse replay"
+        )
+    if version != SCHEMA_VERSION or any(columns.get(table.name) != table.names for table in STORE_TABLES):
+        raise StoreUnusable(
+            f"the store {path} has other tables than this packhouse (schema {version or 'unknown'}, expected {SCHEMA_VERSION}); "
+            "it was not touched. "
+            "Next: rebuild it from the landing with: packhouse replay"
+        )
+
+
+def _add_new_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table | Iterable[Mapping[str, Any]]) -> None:
+    incoming = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=table.schema)
+    if incoming.num_rows:
+        connection.register("incoming", incoming.select(table.names).cast(table.schema))
+        connection.execute(fill(_ADD_NEW_ROWS, table=table.name, key=columns_of(table.key)))
+        connection.unregister("incoming")
+
+
+def _replace_run(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any]) -> None:
+    row = {name: run.get(name) for name in RUNS.names}
+    connection.execute("DELETE FROM store.main.runs WHERE run_id = ?", [row["run_id"]])
+    _add_new_rows(connection, RUNS, [row])
+
+
+def _note_files(connection: duckdb.DuckDBPyConnection, files: Iterable[str]) -> None:
+    names = pa.table({"file": pa.array(list(files), type=pa.string())})
+    if names.num_rows:
+        connection.register("incoming", names)
+        connection.execute(
+            "INSERT INTO store.main.landed_files SELECT DISTINCT file FROM incoming ANTI JOIN store.main.landed_files USING (file)"
+        )
+        connection.unregister("incoming")
