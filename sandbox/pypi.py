@@ -6,12 +6,14 @@ import base64
 import hashlib
 import re
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
 import orjson
 
 from sandbox.reply import Asked, Draft, Reply, draft
+from sandbox.validators import is_known
 from sandbox.world import Project, World
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
@@ -34,7 +36,7 @@ class PyPI:
     def answer(self, asked: Asked) -> Reply:
         """The reply to one request, as PyPI behind its edge would give it."""
         made = self._routed(asked)
-        if made.status == 200:
+        if made.status == HTTPStatus.OK:
             _validate(asked, made)
         return made.finish()
 
@@ -70,10 +72,11 @@ class PyPI:
             made.body = f"<!DOCTYPE html>\n<html><body>\n{anchors}</body></html>\n".encode()
             return made
         if self._root[0] != self.world.revision:
-            rows = [{"_last-serial": serial, "name": name} for name, serial in self.world.serials()]
-            newest = max((row["_last-serial"] for row in rows), default=0)
+            serials = list(self.world.serials())
+            newest = max((serial for _, serial in serials), default=0)
+            rows = [{"_last-serial": serial, "name": name} for name, serial in serials]
             content = {"meta": {"_last-serial": newest, "api-version": "1.4"}, "projects": rows}
-            self._root = (self.world.revision, orjson.dumps(content), int(newest))
+            self._root = (self.world.revision, orjson.dumps(content), newest)
         made = draft(200, None, content_type=SIMPLE_JSON, cache_control="max-age=600, public", vary="Accept")
         made.body = self._root[1]
         made.headers["x-pypi-last-serial"] = str(self._root[2])
@@ -140,7 +143,6 @@ def _validate(asked: Asked, made: Draft) -> None:
     """A strong ETag, base64 MD5 of the body as PyPI makes it; 304 for those who have it."""
     etag = f'"{base64.b64encode(hashlib.md5(made.body, usedforsecurity=False).digest()).decode().rstrip("=")}"'
     made.headers["etag"] = etag
-    known = [tag.strip().removeprefix("W/") for tag in asked.headers.get("if-none-match", "").split(",")]
-    if etag in known or known == ["*"]:
-        made.status, made.body = 304, b""
+    if is_known(asked.headers, etag=etag, last_modified=None):
+        made.status, made.body = HTTPStatus.NOT_MODIFIED.value, b""
         made.headers.pop("content-type", None)

@@ -17,7 +17,7 @@ class Asked:
 
     Attributes:
         path: below the service's base address, still percent-encoded.
-        query: first value of each parameter.
+        query: last value of each parameter.
         headers: names in lower case.
         base_url: the service's own address, without a trailing slash; stands at the start of every link it gives.
     """

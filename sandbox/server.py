@@ -47,26 +47,18 @@ def running(
     port: int = 0,
 ) -> Iterator[Running]:
     """Serve the world from a thread of this process until the block ends; raises RuntimeError when it does not start."""
-    faults, limits, ledger = faults or Faults(), limits or Limits(), Ledger()
+    faults = Faults() if faults is None else faults
+    limits = Limits() if limits is None else limits
+    ledger = Ledger()
     listener = socket.create_server(("127.0.0.1", port))
     server = build_server(world, faults=faults, limits=limits, ledger=ledger, clock=clock)
-    started = threading.Event()
-    thread = threading.Thread(target=_serve, args=(server, listener, started), name="sandbox", daemon=True)
+    thread = threading.Thread(target=server.serve_on, args=(listener,), name="sandbox", daemon=True)
     thread.start()
     try:
-        if not started.wait(START_SECONDS):
+        if not server.is_settled.wait(START_SECONDS) or not server.started:
             message = "the sandbox did not start"
             raise RuntimeError(message)
-        base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield Running(
-            base_url=base_url,
-            github_url=f"{base_url}/github",
-            pypi_url=f"{base_url}/pypi",
-            world=world,
-            ledger=ledger,
-            faults=faults,
-            limits=limits,
-        )
+        yield _running(listener, world=world, ledger=ledger, faults=faults, limits=limits)
     finally:
         server.should_exit = True
         server.force_exit = True
@@ -74,16 +66,47 @@ def running(
         listener.close()
 
 
-def build_server(
-    world: World, *, faults: Faults, limits: Limits, ledger: Ledger, clock: Callable[[], datetime] = system_clock
-) -> uvicorn.Server:
-    """A uvicorn server that can also drop connections; it writes no log of its own."""
+def _running(listener: socket.socket, *, world: World, ledger: Ledger, faults: Faults, limits: Limits) -> Running:
+    base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return Running(
+        base_url=base_url,
+        github_url=f"{base_url}/github",
+        pypi_url=f"{base_url}/pypi",
+        world=world,
+        ledger=ledger,
+        faults=faults,
+        limits=limits,
+    )
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server; ``is_settled`` is set once it accepts connections, or has failed to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_settled = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does, and say so."""
+        await super().startup(sockets)
+        self.is_settled.set()
+
+    def serve_on(self, listener: socket.socket) -> None:
+        """Serve until told to exit."""
+        try:
+            asyncio.run(self.serve(sockets=[listener]))
+        finally:
+            self.is_settled.set()
+
+
+def build_server(world: World, *, faults: Faults, limits: Limits, ledger: Ledger, clock: Callable[[], datetime] = system_clock) -> Server:
+    """A server that can also drop connections; it writes no log of its own."""
     transports: dict[tuple[str, int], asyncio.Transport] = {}
 
     class Protocol(H11Protocol):
         """uvicorn's own, remembering its transport so that a fault can end it."""
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn says so too
             super().connection_made(transport)
             if self.client:
                 transports[self.client] = transport
@@ -97,16 +120,4 @@ def build_server(
 
     app = create_app(world, faults=faults, limits=limits, ledger=ledger, clock=clock, drop=drop)
     settings: dict[str, Any] = {"http": Protocol, "loop": "asyncio", "ws": "none", "lifespan": "off", "log_config": None}
-    return uvicorn.Server(uvicorn.Config(app, access_log=False, server_header=False, timeout_keep_alive=60, **settings))
-
-
-def _serve(server: uvicorn.Server, listener: socket.socket, started: threading.Event) -> None:
-    async def main() -> None:
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        if server.started:
-            started.set()
-        await task
-
-    asyncio.run(main())
+    return Server(uvicorn.Config(app, access_log=False, server_header=False, timeout_keep_alive=60, **settings))

@@ -64,7 +64,8 @@ USER_LINKS = (
     ("events_url", "/events{/privacy}"),
     ("received_events_url", "/received_events"),
 )
-# Fields that API version 2026-03-10 removes from repositories.
+# The API version that removes fields, and what it removes from repositories.
+SLIMMER_VERSION = "2026-03-10"
 REMOVED_FIELDS = ("has_downloads", "use_squash_pr_title_as_default", "master_branch")
 
 
@@ -156,7 +157,7 @@ def repository(repo: Repository, api_version: str) -> dict[str, Any]:
     }
     if repo.is_organisation:
         body["organization"] = body["owner"]
-    if api_version >= "2026-03-10":
+    if api_version >= SLIMMER_VERSION:
         for name in REMOVED_FIELDS:
             body.pop(name, None)
     return body
@@ -240,9 +241,9 @@ def commit_moments(repo: Repository, start: int, count: int) -> list[datetime]:
         index += number
         if index >= start + count:
             return moments
-    for number in range(max(start - index, 0), min(repo.older_commit_count, start + count - index)):
-        moments.append(oldest - (oldest - repo.created_at) * (number + 1) / (repo.older_commit_count + 1))
-    return moments
+    step = (oldest - repo.created_at) / (repo.older_commit_count + 1)
+    older = range(max(start - index, 0), min(repo.older_commit_count, start + count - index))
+    return moments + [oldest - step * (number + 1) for number in older]
 
 
 def problem(message: str, documentation: str, status: int) -> dict[str, Any]:
