@@ -90,7 +90,7 @@ def parse_name(cell: str | None) -> str:
     return text
 
 
-def parse_flag(cell: str | bool | None) -> bool:  # noqa: FBT001 -- the cell is a value here
+def parse_flag(cell: str | bool | None) -> bool:  # noqa: FBT001 - the cell is a value here
     """Read a boolean as true/false, yes/no, t/f, y/n or 1/0 in any case."""
     if isinstance(cell, bool):
         return cell

@@ -190,7 +190,7 @@ def _repo_host(text: str, address: str) -> str:
 
 def _owner_and_name(host: str, parts: list[str]) -> list[str]:
     """One or more owners and the name; an empty name when the path is too short."""
-    if len(parts) < 2:  # noqa: PLR2004 -- an owner and a name
+    if len(parts) < 2:  # noqa: PLR2004 - an owner and a name
         return [""]
     if "gitlab" not in host:
         return parts[:2]

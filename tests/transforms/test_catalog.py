@@ -253,7 +253,7 @@ def test_format_mistakes():
         ("2013-04-19 23:04:43.428533-04", "2013-04-20T03:04:43.428533+00:00"),
         ("2013-04-19T23:04:43.4285339-0400", "2013-04-20T03:04:43.428533+00:00"),
         ("2013-04-20T03:04:43,4Z", "2013-04-20T03:04:43.400000+00:00"),
-        (datetime(2013, 4, 20), "2013-04-20T00:00:00+00:00"),  # noqa: DTZ001 -- naive is the case here
+        (datetime(2013, 4, 20), "2013-04-20T00:00:00+00:00"),  # noqa: DTZ001 - naive is the case here
         (datetime(2013, 4, 20, tzinfo=UTC), "2013-04-20T00:00:00+00:00"),
     ],
 )
@@ -263,7 +263,7 @@ def test_dates(cell, expected):
 
 
 @settings(deadline=None)
-@given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1), timezones=OFFSETS))  # noqa: DTZ001 -- Hypothesis adds it
+@given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1), timezones=OFFSETS))  # noqa: DTZ001 - Hypothesis adds it
 def test_dates_round_trip(instant):
     """What isoformat prints is read back as the same instant."""
     assert parse_instant(instant.isoformat()) == instant

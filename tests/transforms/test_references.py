@@ -110,10 +110,11 @@ def test_nonsense_repository(text, reason):
     assert reason in str(caught.value)
 
 
-def test_a_password_is_not_repeated():
-    """A message about credentials in an address does not print them."""
+@pytest.mark.parametrize("text", ["https://user:secret@github.com/owner/name", "https://secret@github.com/ow ner", "x://secret@github.com"])
+def test_a_password_is_not_repeated(text):
+    """A message about an address with credentials in it does not print them."""
     with pytest.raises(InvalidReference) as caught:
-        parse_repo_url("https://user:secret@github.com/owner/name")
+        parse_repo_url(text)
     assert "secret" not in str(caught.value)
 
 
