@@ -5,16 +5,20 @@ The demo, tests and benchmarks import from here; nothing else of packhouse may.
 
 from __future__ import annotations
 
+from sandbox.curiosities import curious_world
 from sandbox.faults import Fault, Faults, Mishap
 from sandbox.ledger import Ledger, Line
 from sandbox.quota import Limits, fingerprint
 from sandbox.sample import SAMPLE_MOMENT, recorded_at, sample_note, sample_world
 from sandbox.server import Running, running
+from sandbox.synthetic import SYNTHETIC_MOMENT, synthetic_world
+from sandbox.synthetic_catalog import write_synthetic_catalog
 from sandbox.world import NEVER_READY, Project, Repository, World
 
 __all__ = [
     "NEVER_READY",
     "SAMPLE_MOMENT",
+    "SYNTHETIC_MOMENT",
     "Fault",
     "Faults",
     "Ledger",
@@ -25,9 +29,12 @@ __all__ = [
     "Repository",
     "Running",
     "World",
+    "curious_world",
     "fingerprint",
     "recorded_at",
     "running",
     "sample_note",
     "sample_world",
+    "synthetic_world",
+    "write_synthetic_catalog",
 ]
