@@ -199,6 +199,8 @@ class Budget:
             if self.reset_at is None and "x-ratelimit-limit" not in headers:
                 self.limit = self.remaining = None  # a service without a primary limit, or with it switched off
             return
+        if reset <= now.timestamp():
+            return  # about a quota that is over by now
         known = self.reset_at.timestamp() if self.reset_at else -math.inf
         if reset > known or self.remaining is None:
             self.remaining = max(remaining - self.in_flight, 0)

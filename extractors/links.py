@@ -10,13 +10,14 @@ import re
 from collections.abc import Mapping
 
 _LINK = re.compile(r"""<([^<>]*)>((?:[^<>",]|"[^"]*")*)""")
-_RELATION = re.compile(r"""(?i);\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))""")
+_PARAMETER = re.compile(r""";\s*([\w*-]+)\s*=\s*(?:"([^"]*)"|([^\s;,"]+))""")
 
 
 def next_link(headers: Mapping[str, str]) -> str | None:
     """Return the address of the next page, or ``None`` on the last one; header names in lower case."""
-    for match in _LINK.finditer(headers.get("link", "")):
-        relation = _RELATION.search(match[2])
-        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
-            return match[1].strip() or None
+    for link in _LINK.finditer(headers.get("link", "")):
+        parameters = [(name.lower(), quoted or bare) for name, quoted, bare in _PARAMETER.findall(link[2])]
+        relation = next((value for name, value in parameters if name == "rel"), "")
+        if "next" in relation.lower().split():
+            return link[1].strip() or None
     return None

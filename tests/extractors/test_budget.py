@@ -1,0 +1,346 @@
+"""The budget obeys limits before it is told, waits exactly as long as it is told, and never promises what is not there."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from extractors.allowance import Allowance, units
+from extractors.budget import Budget, open_budgets
+from extractors.conversation import ANONYMOUS, GITHUB, PYPI
+from extractors.verdict import Judgement, Verdict
+
+NOW = datetime(2026, 11, 24, 13, 23, tzinfo=UTC)
+IDENTITY = "token:0123456789ab"
+
+
+def budget(limit: int | None = 5000, points: int = 0, concurrency: int = 16, cap: int | None = None) -> Budget:
+    """Open GitHub's budget."""
+    return Budget(service="GitHub", limit=limit, points_per_minute=points, concurrency=concurrency, allowance=Allowance(cap))
+
+
+def quota(limit: int, remaining: int, reset: datetime, resource: str = "core") -> dict[str, str]:
+    """Write the headers of a quota as GitHub does."""
+    values = {"limit": limit, "remaining": remaining, "reset": int(reset.timestamp()), "resource": resource}
+    return {f"x-ratelimit-{key}": str(value) for key, value in values.items()}
+
+
+def limited(*, retry_after: float | None = None, reset_at: datetime | None = None) -> Judgement:
+    """Judge an answer as limited."""
+    return Judgement(verdict=Verdict.LIMITED, retry_after=retry_after, reset_at=reset_at, detail="403 slow down")
+
+
+def ask(it: Budget, at: float, headers: dict[str, str] | None = None, judgement: Judgement | None = None, cost: int = 1) -> None:
+    """Send a request at ``at`` and settle it at once."""
+    it.spend(at)
+    it.settle(sent_at=at, at=at, now=NOW + timedelta(seconds=at), status=200, headers=headers or {}, cost=cost, judgement=judgement)
+
+
+def test_a_fresh_budget_lets_go():
+    """Nothing is waited for before anything is known."""
+    assert budget().delay(0) == 0
+
+
+@pytest.mark.parametrize("seconds", [1, 7, 60, 3600])
+def test_retry_after_is_waited_for_exactly(seconds):
+    """As many seconds as told, from when it was told."""
+    it = budget()
+    ask(it, 5, judgement=limited(retry_after=seconds))
+    assert it.delay(5) == seconds
+    assert it.delay(5 + seconds - 0.25) == 0.25
+    assert it.delay(5 + seconds) == 0
+
+
+def test_the_reset_is_waited_for_exactly():
+    """An empty quota is waited for until it is full, counted from the wall clock's time of the answer."""
+    it = budget(limit=60)
+    reset = NOW + timedelta(seconds=2520)
+    ask(it, 0, quota(60, 0, reset), limited(reset_at=reset))
+    assert it.delay(0) == 2520
+    assert it.describe(0) == "waiting 42 min for GitHub's quota (0 of 60 left, resets 14:05 UTC)"
+    assert it.delay(2519) == 1
+    assert it.delay(2520) == 0
+    assert it.remaining == 60
+
+
+def test_the_quota_is_obeyed_before_being_told():
+    """The answer that says nothing is left is enough; nobody has to be refused."""
+    it = budget(limit=60)
+    ask(it, 0, quota(60, 0, NOW + timedelta(seconds=100)))
+    assert it.delay(0) == 100
+
+
+def test_a_secondary_limit_doubles():
+    """Without a word how long, a minute is waited for, then two, four, eight; the sixth in a row ends the source."""
+    it, at, waits = budget(), 0.0, []
+    for _ in range(5):
+        ask(it, at, judgement=limited())
+        waits.append(it.delay(at))
+        at += it.delay(at)
+    assert waits == [60, 120, 240, 480, 960]
+    assert it.ended is None
+    ask(it, at, judgement=limited())
+    assert it.ended == "GitHub limited us 6 times in a row (403 slow down)"
+    assert it.delay(at) == math.inf
+    assert it.describe(at) == it.ended
+
+
+def test_a_good_answer_forgives():
+    """After an answer the next secondary limit starts at a minute again."""
+    it = budget()
+    ask(it, 0, judgement=limited())
+    ask(it, 60, judgement=limited())
+    ask(it, 180)
+    ask(it, 181, judgement=limited())
+    assert it.delay(181) == 60
+
+
+def test_requests_limited_together_are_one_strike():
+    """Sixteen requests refused at once are one mistake, and those sent before it neither add to it nor forgive it."""
+    it = budget()
+    for _ in range(4):
+        it.spend(0)
+    for at in (1.0, 1.5, 2.0):
+        it.settle(sent_at=0, at=at, now=NOW, status=403, headers={}, cost=1, judgement=limited())
+    it.settle(sent_at=0, at=3, now=NOW, status=200, headers={}, cost=1)
+    assert it.strikes == 1
+    assert it.delay(3) == 59
+
+
+def test_a_secondary_limit_halves_the_lanes_which_grow_back():
+    """After a secondary limit fewer requests are in flight, and slowly more again."""
+    it = budget(concurrency=8)
+    ask(it, 0, judgement=limited(retry_after=1))
+    lanes = []
+    for count in (0, 100, 100):
+        for _ in range(count):
+            ask(it, 10)
+        sent = 0
+        while it.delay(10) == 0:
+            it.spend(10)
+            sent += 1
+        for _ in range(sent):
+            it.forget()
+        lanes.append(sent)
+    assert lanes == [4, 5, 6]
+
+
+def test_an_empty_quota_does_not_halve_the_lanes():
+    """The primary limit has nothing to do with how many requests are in flight."""
+    it = budget(concurrency=2)
+    ask(it, 0, judgement=limited(reset_at=NOW + timedelta(seconds=5)))
+    it.spend(5)
+    assert it.delay(5) == 0
+
+
+def test_no_more_in_flight_than_allowed():
+    """With every lane taken only an answer that comes back helps; GitHub's hundred is never exceeded."""
+    it = budget(concurrency=500)
+    for _ in range(100):
+        assert it.delay(0) == 0
+        it.spend(0)
+    assert it.delay(0) == math.inf
+    it.settle(sent_at=0, at=1, now=NOW, status=200, headers={}, cost=1)
+    assert it.delay(1) == 0
+
+
+def test_points_per_minute():
+    """The points of a minute are not exceeded, and the wait says why."""
+    it = budget(points=5)
+    for at in range(5):
+        assert it.delay(at) == 0
+        ask(it, at)
+    assert it.delay(4) == 57
+    assert it.describe(4) == "waiting 57 s for GitHub's 5 points a minute"
+    assert it.delay(61) == 0
+
+
+def test_zero_points_is_no_limit():
+    """A server without a secondary limit is not slowed down."""
+    it = budget(limit=None, points=0)
+    for _ in range(5000):
+        ask(it, 0)
+    assert it.delay(0) == 0
+
+
+def test_the_last_tenth_goes_slowly_and_a_hundredth_is_kept():
+    """Near the end of the quota requests go out one after the other, and the reserve stays for others with this token."""
+    it = budget()
+    reset = NOW + timedelta(seconds=1800)
+    ask(it, 0, quota(5000, 551, reset))
+    assert it.delay(0) == 0
+    ask(it, 0, quota(5000, 550, reset))
+    assert it.delay(0) == 1
+    assert it.delay(1) == 0
+    ask(it, 1, quota(5000, 51, reset))
+    assert it.delay(2) == 0
+    ask(it, 2, quota(5000, 50, reset))
+    assert it.delay(2) == 1798
+    assert it.describe(2) == "waiting 30 min for GitHub's quota (50 of 5,000 left, resets 13:53 UTC)"
+
+
+def test_headers_out_of_order_do_not_add_to_the_quota():
+    """Of two answers to one quota the lower count holds, whichever comes first; an older quota is past."""
+    it = budget()
+    reset = NOW + timedelta(seconds=1800)
+    ask(it, 0, quota(5000, 4000, reset))
+    ask(it, 0, quota(5000, 4400, reset))
+    assert it.remaining == 3999
+    ask(it, 1, quota(5000, 4990, reset - timedelta(seconds=5)))
+    assert it.remaining == 3998
+    ask(it, 2, quota(5000, 4990, reset + timedelta(seconds=3600)))
+    assert it.remaining == 4990
+
+
+def test_another_resource_tells_nothing():
+    """The quota of searches is not that of repositories."""
+    it = budget()
+    ask(it, 0, quota(30, 0, NOW + timedelta(seconds=60), "search"))
+    assert it.delay(0) == 0
+
+
+def test_a_service_without_quota_headers_has_no_quota():
+    """A server with rate limits switched off sends no headers, and is not held to sixty requests."""
+    it = budget(limit=60)
+    ask(it, 0)
+    assert it.remaining is None
+    assert it.describe(0) == "GitHub"
+
+
+def test_without_a_reset_one_request_finds_out():
+    """When the assumed quota is gone and nothing was heard of a reset, requests go out one at a time."""
+    it = budget(limit=2, concurrency=5)
+    for _ in range(2):
+        it.spend(0)
+    assert it.delay(100) == math.inf
+    for _ in range(2):
+        it.settle(sent_at=0, at=100, now=NOW, status=500, headers={"x-ratelimit-limit": "2"}, cost=1)
+    assert it.remaining == 0
+    assert it.delay(200) == 0
+
+
+def test_requests_without_an_answer_are_given_back():
+    """A service out of reach does not use up the quota."""
+    it = budget(limit=60)
+    for _ in range(100):
+        it.spend(0)
+        it.settle(sent_at=0, at=0, now=NOW, status=None, headers={}, cost=0)
+    assert it.remaining == 60
+
+
+def test_the_cap_of_a_run_is_never_exceeded():
+    """What is in flight counts, so that a cap of three means three; then the budget ends politely."""
+    it = budget(cap=3)
+    for _ in range(3):
+        assert it.delay(0) == 0
+        it.spend(0)
+    assert it.delay(0) == math.inf
+    assert it.ended is None
+    it.settle(sent_at=0, at=0, now=NOW, status=304, headers={}, cost=0)
+    assert it.delay(0) == 0
+    it.spend(0)
+    for _ in range(3):
+        it.settle(sent_at=0, at=0, now=NOW, status=200, headers={}, cost=1)
+    it.delay(0)
+    assert it.ended == "stopped as told: the budget of 3 units is used up"
+
+
+def test_plenty_is_described_briefly():
+    """Without a wait the line says what is left."""
+    it = budget()
+    ask(it, 0, quota(5000, 4312, NOW + timedelta(seconds=600)))
+    assert it.describe(0) == "GitHub: 4,312 of 5,000 left"
+    ask(it, 0, judgement=limited(retry_after=90))
+    assert it.describe(0) == "waiting 90 s because GitHub asked us to slow down"
+
+
+def test_budgets_of_a_run():
+    """One budget for each identity, two for GitHub with a token, one cap over both."""
+    budgets = open_budgets(
+        identities={GITHUB: IDENTITY, PYPI: ANONYMOUS}, concurrency={GITHUB: 16, PYPI: 4}, points_per_minute=900, unit_cap=1
+    )
+    assert {key: it.limit for key, it in budgets.items()} == {(GITHUB, IDENTITY): 5000, (GITHUB, ANONYMOUS): 60, (PYPI, ANONYMOUS): None}
+    ask(budgets[GITHUB, IDENTITY], 0)
+    for it in budgets.values():
+        it.delay(0)
+    assert [it.ended is not None for it in budgets.values()].count(True) == 2
+    assert budgets[PYPI, ANONYMOUS].ended is None
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "identity", "cost"),
+    [
+        (GITHUB, 200, IDENTITY, 1),
+        (GITHUB, 404, IDENTITY, 1),
+        (GITHUB, 304, IDENTITY, 0),
+        (GITHUB, 304, ANONYMOUS, 1),
+        (GITHUB, None, IDENTITY, 0),
+        (PYPI, 200, ANONYMOUS, 0),
+    ],
+)
+def test_units(source, status, identity, cost):
+    """Every answer of GitHub costs one unit but a 304 to a token; PyPI has no quota."""
+    assert units(source=source, status=status, identity=identity) == cost
+
+
+class Server:
+    """GitHub's quota as GitHub counts it, over the budget's own seconds."""
+
+    def __init__(self, limit: int, length: int) -> None:
+        self.limit, self.length = limit, length
+        self.used, self.reset = 0, math.inf
+
+    def count(self, at: float) -> dict[str, str]:
+        """Count a request and return the headers of its answer."""
+        if at >= self.reset:
+            self.used, self.reset = 0, math.inf
+        if self.reset == math.inf:
+            self.reset = math.ceil(at) + self.length
+        self.used += 1
+        return quota(self.limit, self.limit - self.used, NOW + timedelta(seconds=self.reset))
+
+
+STEPS = st.lists(st.tuples(st.floats(0, 40), st.integers(0, 30), st.integers(0, 30), st.booleans()), max_size=60)
+
+
+@settings(max_examples=300, deadline=None)
+@given(steps=STEPS, points=st.integers(1, 40), limit=st.integers(20, 200), length=st.integers(30, 400), concurrency=st.integers(1, 20))
+def test_laws(steps, points, limit, length, concurrency):
+    """Whatever comes in whatever order: never more than the points in any minute, never below zero, never one request too many."""
+    it = budget(limit=20, points=points, concurrency=concurrency)
+    server = Server(limit, length)
+    sent: list[float] = []
+    in_flight: list[tuple[float, dict[str, str]]] = []
+    at = 0.0
+    for pause, asks, answers, is_last_first in steps:
+        at += pause
+        for _ in range(asks):
+            if it.delay(at) > 0:
+                break
+            it.spend(at)
+            sent.append(at)
+            in_flight.append((at, server.count(at)))
+            assert server.used <= server.limit
+        for _ in range(min(answers, len(in_flight))):
+            sent_at, headers = in_flight.pop(-1 if is_last_first else 0)
+            it.settle(sent_at=sent_at, at=at, now=NOW + timedelta(seconds=at), status=200, headers=headers, cost=1)
+        assert it.remaining is not None
+        assert 0 <= it.remaining <= max(limit, 20)
+        assert 0 <= it.in_flight <= concurrency
+    for start in sent:
+        assert sum(start <= other <= start + 60 for other in sent) <= points
+
+
+@given(st.lists(st.tuples(st.none() | st.floats(0, 1e9), st.booleans(), st.text(), st.text(), st.text())))
+def test_any_headers_are_survived(answers):
+    """No header raises, and no wait is negative."""
+    it = budget()
+    for retry_after, is_limited, limit, remaining, reset in answers:
+        headers = {"x-ratelimit-limit": limit, "x-ratelimit-remaining": remaining, "x-ratelimit-reset": reset}
+        ask(it, 0, headers, limited(retry_after=retry_after) if is_limited else None)
+        assert it.delay(0) >= 0
+        assert it.describe(0)
