@@ -1,0 +1,89 @@
+"""The API as a process: one socket, one event loop, a clean end on Ctrl-C and SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from zoneinfo import ZoneInfo
+
+import uvicorn
+from starlette.applications import Starlette
+
+from api.app import create_app
+from transforms.payload import API_PATH
+
+LINGER = 5  # seconds an open request may take after the signal to end
+
+
+class CannotServe(Exception):
+    """The address cannot be listened at; the message says why and what to do."""
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def serve(data: Path, *, zone: ZoneInfo, base_url: str | None, host: str, port: int, announce: Callable[[str], None] = _to_stderr) -> None:
+    """Serve the current publication of ``data`` until SIGINT or SIGTERM, then finish open requests and return.
+
+    Port 0 takes a free one; ``announce`` is told the address once requests can come. Raises CannotServe when the address
+    cannot be had, and before that NothingPublished or whatever else keeps the publication from being read.
+    """
+    app = create_app(data, zone=zone, base_url=base_url)
+    server = uvicorn.Server(configure(app))
+    with _listen(host, port) as listener, _signals_end(server):
+        announce(f"serving {data} at {_address(listener)} (Ctrl-C ends)")
+        server.run(sockets=[listener])
+
+
+def configure(app: Starlette) -> uvicorn.Config:
+    """Tell uvicorn how to serve the application: its plain HTTP/1.1, no access log, no Server header."""
+    return uvicorn.Config(
+        app,
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # a forged X-Forwarded-Proto must not choose our links; behind a proxy set a base URL
+        timeout_graceful_shutdown=LINGER,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port < 2**16:
+        raise CannotServe(f"cannot listen at {host} port {port}: ports run from 0 to 65535; choose another with --port")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise CannotServe(f"cannot listen at {host} port {port}: {reason}; choose another with --host and --port") from error
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{API_PATH}"
+
+
+@contextmanager
+def _signals_end(server: uvicorn.Server) -> Iterator[None]:
+    """End the server on a signal, also before uvicorn listens to signals and when it repeats one after a clean end."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    former = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,93 @@
+"""One publication in memory, arranged for the questions v4 asks. Read once, never changed.
+
+``take_snapshot`` is pure; ``load_snapshot`` fills it from the current publication through ``warehouse.readers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from api.routes import CATEGORIES, GRIDS, PACKAGES
+from transforms.payload import Row
+from warehouse.folder import DataFolder
+from warehouse.readers import open_current
+
+# The columns of `packages` that the payload prints; the rest stays on disk.
+PACKAGE_COLUMNS = (
+    "id",
+    "slug",
+    "title",
+    "category_id",
+    "grid_ids",
+    "repo_url",
+    "pypi_url",
+    "documentation_url",
+    "created_at",
+    "modified_at",
+    "fetched_at",
+    "repo_description",
+    "stars_count",
+    "forks_count",
+    "last_commit_at",
+    "weeks",
+    "participants",
+    "latest_version",
+)
+
+
+class Tables(Protocol):
+    """What a snapshot needs of a publication: rows as plain mappings, in any order."""
+
+    def packages(self) -> Iterable[Row]:
+        """Rows of ``packages``."""
+
+    def categories(self) -> Iterable[Row]:
+        """Rows of ``categories``."""
+
+    def grids(self) -> Iterable[Row]:
+        """Rows of ``grids``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """All rows of one kind: in the order of its list, by id, and by slug."""
+
+    rows: Sequence[Row]
+    by_id: Mapping[int, Row]
+    by_slug: Mapping[str, Row]
+
+    def find(self, key: int | str) -> Row | None:
+        """Return the row with this id or slug, if there is one."""
+        return self.by_id.get(key) if isinstance(key, int) else self.by_slug.get(key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A whole publication: ``shelves`` by kind, and for each grid's id the ids of its packages by title."""
+
+    shelves: Mapping[str, Shelf]
+    members: Mapping[int, Sequence[int]]
+
+
+def take_snapshot(tables: Tables) -> Snapshot:
+    """Arrange the rows of a publication; lists run from the highest id down, packages of a grid by title, then id."""
+    packages = [{column: row[column] for column in PACKAGE_COLUMNS} for row in tables.packages()]
+    members: dict[int, list[int]] = {}
+    for row in sorted(packages, key=lambda row: (row["title"], row["id"])):
+        for grid in row["grid_ids"] or ():
+            members.setdefault(grid, []).append(row["id"])
+    shelves = {PACKAGES: _shelve(packages), GRIDS: _shelve(tables.grids()), CATEGORIES: _shelve(tables.categories())}
+    return Snapshot(shelves=shelves, members=members)
+
+
+def load_snapshot(folder: DataFolder) -> Snapshot:
+    """Read the current publication; raises NothingPublished when there is none that can be read."""
+    with open_current(folder) as publication:
+        return take_snapshot(publication)
+
+
+def _shelve(rows: Iterable[Mapping[str, Any]]) -> Shelf:
+    ordered = sorted(rows, key=lambda row: row["id"], reverse=True)
+    return Shelf(rows=ordered, by_id={row["id"]: row for row in ordered}, by_slug={row["slug"]: row for row in ordered})
