@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
+import signal
 import sys
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sandbox.faults import Fault, Faults, Mishap
 from sandbox.ledger import Ledger
 from sandbox.quota import Limits
 from sandbox.sample import sample_world
-from sandbox.server import build_server
+from sandbox.server import build_server, listen
 from sandbox.synthetic import synthetic_world
 from sandbox.synthetic_catalog import write_synthetic_catalog
 
@@ -52,12 +52,18 @@ def main(arguments: list[str] | None = None) -> int:
         token_per_hour=options.token_per_hour,
         points_per_minute=options.points_per_minute,
     )
-    with socket.create_server(("127.0.0.1", options.port)) as listener:
+    with listen(options.port) as listener:
         base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         addresses = {"base_url": base_url, "github_url": f"{base_url}/github", "pypi_url": f"{base_url}/pypi"}
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signal_number, _leave)  # uvicorn stops serving first, then hands the signal on
         print(json.dumps(addresses), flush=True)  # noqa: T201 - the caller reads it
         build_server(world, faults=faults, limits=limits, ledger=Ledger()).serve_on(listener)
     return 0
+
+
+def _leave(_number: int, _frame: object) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ POLICY = (
 )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _repository_body(repo: Repository, version: str) -> bytes:
     return orjson.dumps(shapes.repository(repo, version))
 

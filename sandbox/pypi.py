@@ -95,7 +95,7 @@ class PyPI:
         return made
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def document_body(project: Project) -> bytes:
     """The document as bytes, in the order of keys it was recorded in, with PyPI's final newline."""
     return orjson.dumps(project.document) + b"\n"

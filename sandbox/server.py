@@ -50,7 +50,7 @@ def running(
     faults = Faults() if faults is None else faults
     limits = Limits() if limits is None else limits
     ledger = Ledger()
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = listen(port)
     server = build_server(world, faults=faults, limits=limits, ledger=ledger, clock=clock)
     thread = threading.Thread(target=server.serve_on, args=(listener,), name="sandbox", daemon=True)
     thread.start()
@@ -64,6 +64,23 @@ def running(
         server.force_exit = True
         thread.join(START_SECONDS)
         listener.close()
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on loopback; port 0 takes a free one. Raises OSError when the port is taken.
+
+    The protocol is named because asyncio sends without delay (TCP_NODELAY) only where it is: otherwise each answer whose
+    head and body are written apart waits 40 ms for the caller's delayed acknowledgement.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(512)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _running(listener: socket.socket, *, world: World, ledger: Ledger, faults: Faults, limits: Limits) -> Running:

@@ -90,7 +90,7 @@ class SyntheticOrigin:
         self._n = n
         self._seed = seed
         self._repository_at = lru_cache(maxsize=1024)(self._make_repository)
-        self._project_at = lru_cache(maxsize=256)(self._make_project)
+        self._project_at = lru_cache(maxsize=32)(self._make_project)
 
     def repository(self, full_name: str) -> Repository | None:
         """By ``owner/name`` in lower case, former names included."""
