@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from typing import Protocol, Self, TextIO
 
 PLAIN_LINE_EVERY_SECONDS = 5.0
 
@@ -48,7 +48,8 @@ class PlainProgress:
         now = self._monotonic()
         if now - self._printed_at >= PLAIN_LINE_EVERY_SECONDS:
             self._printed_at = now
-            self._print(f"{self._what}: {self._done:,} of {self._total:,}, {describe_pace(self._done, self._total, now - self._began_at)}{self._note}")
+            pace = describe_pace(self._done, self._total, now - self._began_at)
+            self._print(f"{self._what}: {self._done:,} of {self._total:,}, {pace}{self._note}")
 
     def note(self, text: str) -> None:
         """Print a wait at once, since nothing else will be printed during it."""
@@ -102,7 +103,7 @@ class BarProgress:
         """Print above the bar."""
         self._bar.console.print(text, highlight=False, markup=False)
 
-    def __enter__(self) -> BarProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 

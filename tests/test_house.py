@@ -38,7 +38,11 @@ def test_module_is_small_and_named_for_what_it_holds(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST_MODULE or name in LONGER
     assert ast.get_docstring(ast.parse(path.read_text())), f"{name} does not say what belongs in it"
     assert not re.search(r"(utils|helpers|common|base|manager|misc|\d)$", path.stem), f"{name} names no thing"
-    long = [f"{node.name} ({node.end_lineno - node.lineno + 1} lines)" for node in _functions(path) if (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION]
+    long = [
+        f"{node.name} ({node.end_lineno - node.lineno + 1} lines)"
+        for node in _functions(path)
+        if (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
+    ]
     assert not long, f"{name}: {', '.join(long)}"
 
 
@@ -60,6 +64,12 @@ def test_transforms_know_no_clock_and_no_files(room: str) -> None:
     for path in (ROOT / room).glob("*.py"):
         code = "\n".join(line.split("#")[0] for line in path.read_text().splitlines())
         assert not forbidden.search(code), f"{path}: {forbidden.search(code)}"
+
+
+def test_one_module_owns_the_network() -> None:
+    """Only the client imports httpx."""
+    importers = {path for path in MODULES if re.search(r"^\s*(import|from) httpx", path.read_text(), re.MULTILINE)}
+    assert importers == {ROOT / "extractors" / "client.py"}
 
 
 def test_settings_are_read_at_the_entry_only() -> None:
@@ -88,7 +98,9 @@ def test_every_lint_exception_has_a_reason() -> None:
     for path in MODULES:
         for number, line in enumerate(path.read_text().splitlines(), start=1):
             if "# noqa" in line:
-                assert re.search(r"# noqa: [A-Z0-9, ]+( - \S|.*#)|# noqa: PLC0415$|# noqa: F401, PLC0415$", line), f"{path}:{number}: {line.strip()}"
+                assert re.search(r"# noqa: [A-Z0-9, ]+( - \S|.*#)|# noqa: PLC0415$|# noqa: F401, PLC0415$", line), (
+                    f"{path}:{number}: {line.strip()}"
+                )
             assert "# type: ignore\n" not in line + "\n", f"{path}:{number}"
     for line in (ROOT / "pyproject.toml").read_text().splitlines():
         if re.match(r'\s+"[A-Z]+[0-9]*",', line):
@@ -100,7 +112,9 @@ def test_lock_files_name_the_pinned_versions() -> None:
     for name in ("requirements.lock", "requirements-dev.lock"):
         lock = (ROOT / name).read_text()
         pinned = dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", lock, re.MULTILINE))
-        for package, version in re.findall(r'^    "([a-z0-9-]+)==([^"]+)"', (ROOT / "pyproject.toml").read_text().split("[project.optional")[0], re.MULTILINE):
+        for package, version in re.findall(
+            r'^    "([a-z0-9-]+)==([^"]+)"', (ROOT / "pyproject.toml").read_text().split("[project.optional")[0], re.MULTILINE
+        ):
             assert pinned[package] == version
         assert tuple(map(int, pinned["fastapi"].split(".")[:2])) < (0, 151)
         assert tuple(map(int, pinned["sqlalchemy"].split(".")[:2])) < (2, 1)

@@ -1,0 +1,55 @@
+"""The harvest as a Prefect flow: entry point of deployments, and of ``packhouse harvest`` on this machine.
+
+A flow run shows its parameters, one task run per batch of subjects, and the run's report as a Markdown artifact named
+``harvest-report``. Settings come from the environment of the process that runs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from flows.options import HarvestOptions
+from flows.report import RunReport
+from flows.sequence import harvest_sequence
+from settings import CONFIG_FILE, load_settings
+
+
+async def run_task(name: str, step: Callable[[], Awaitable[None]]) -> None:
+    """Run one step as a task run; nothing is cached or persisted, for the landing is the memory of a run."""
+
+    async def body() -> None:
+        await step()
+
+    decorate = task(name=name.split(maxsplit=1)[0].lower(), task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+    await decorate(body)()
+
+
+@flow(name="harvest", flow_run_name="Harvest the catalog", persist_result=False)
+async def harvest(
+    slugs: list[str] | None = None,
+    full: bool = False,  # noqa: FBT001, FBT002 - a field of a form
+    budget: int | None = None,
+    fixed_now: datetime | None = None,
+    settings: dict[str, str] | None = None,
+) -> RunReport:
+    """Ask GitHub and PyPI what is due, then load, check and publish.
+
+    Args:
+        slugs: harvest only these packages; empty means the whole catalog.
+        full: ask for everything, however young the values are.
+        budget: stop asking GitHub after this many quota units.
+        fixed_now: a clock that stands still, for demonstrations.
+        settings: settings by name that override the environment of the worker; never a token.
+    """
+    options = HarvestOptions(slugs=tuple(slugs or ()), full=full, budget=budget, fixed_now=fixed_now, settings=settings or {})
+    settings_in_force = load_settings(options.settings, os.environ, Path(CONFIG_FILE))
+    report = await harvest_sequence(options, settings_in_force, run_step=run_task, engine="prefect")
+    await acreate_markdown_artifact(key="harvest-report", markdown=report.markdown(), description="What the harvest asked, cost and found")
+    return report

@@ -1,0 +1,112 @@
+"""From landed answers to the store: one run at a time, the same whether it was just harvested, was killed, or is replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from extractors.allowance import units
+from extractors.verdict import judge
+from transforms.observations import CaptureView, Gathering, ledger_row
+from transforms.schemas import FETCHES, FINDINGS
+from warehouse.folder import DataFolder
+from warehouse.landing import DamagedFile, read_captures
+from warehouse.store import Store
+
+ROWS_AT_ONCE = 10_000
+SLOWEST_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """Everything one run landed, read once.
+
+    Attributes:
+        tables: rows for the history tables, ``releases`` and ``findings``.
+        fetches: the ledger.
+        files: the landed files the rows come from.
+        last_at: when the last answer was complete; ``None`` when nothing landed.
+        last_sequence: the highest sequence number; 0 when nothing landed.
+    """
+
+    tables: dict[str, pa.Table]
+    fetches: pa.Table
+    files: list[str]
+    last_at: datetime | None
+    last_sequence: int
+
+    def outcomes(self) -> dict[tuple[str, str], str]:
+        """How each question of the run was answered: ``{(subject, facet): outcome}``."""
+        from transforms.schemas import FACET_TABLES  # noqa: PLC0415 - only a resumed run asks
+
+        found: dict[tuple[str, str], str] = {}
+        for facet, table in FACET_TABLES.items():
+            rows = self.tables[table.name].select(["subject", "outcome"]).to_pylist()
+            found.update({(row["subject"], facet): row["outcome"] for row in rows})
+        return found
+
+
+def gather(folder: DataFolder, run_id: str, known_series: Mapping[str, tuple[int | None, str | None]]) -> Gathered:
+    """Read what a run landed and let the transforms say what it means; a damaged file becomes a finding."""
+    gathering = Gathering(known_series)
+    chunks: list[pa.Table] = []
+    ledger: list[dict[str, Any]] = []
+    damaged: list[DamagedFile] = []
+    files: dict[str, None] = {}
+    last_at: datetime | None = None
+    last_sequence = 0
+    for file, capture in read_captures(folder, run_id=run_id, on_damaged=damaged.append):
+        files[file] = None
+        verdict = str(verdict_of(capture))
+        gathering.add(capture, verdict)
+        ledger.append(ledger_row(capture, verdict, units(source=capture.source, status=capture.status, identity=capture.identity)))
+        last_at = max(last_at, capture.fetched_at) if last_at else capture.fetched_at
+        last_sequence = max(last_sequence, capture.sequence)
+        if len(ledger) >= ROWS_AT_ONCE:
+            chunks.append(pa.Table.from_pylist(ledger, schema=FETCHES.schema))
+            ledger.clear()
+    chunks.append(pa.Table.from_pylist(ledger, schema=FETCHES.schema))
+    tables = gathering.tables()
+    if damaged and last_at:
+        rows = [file.finding(last_at) for file in damaged]
+        tables[FINDINGS.name] = pa.concat_tables([tables[FINDINGS.name], pa.Table.from_pylist(rows, schema=FINDINGS.schema)])
+    return Gathered(tables=tables, fetches=pa.concat_tables(chunks), files=list(files), last_at=last_at, last_sequence=last_sequence)
+
+
+def verdict_of(capture: CaptureView) -> str:
+    """What a landed answer is taken for today; judged anew at every load so that a mended classifier mends history too."""
+    return judge(
+        source=capture.source,
+        facet=capture.facet,
+        status=capture.status,
+        headers=capture.headers,
+        body=capture.body,
+        error=capture.error,
+    ).verdict
+
+
+def load(store: Store, gathered: Gathered, run: Mapping[str, Any] | None) -> None:
+    """Let a run join the history, with its row of ``runs``; loading it again changes nothing."""
+    store.load(run=run, tables=gathered.tables, fetches=gathered.fetches, files=gathered.files)
+
+
+def spent_by_facet(fetches: pa.Table) -> dict[str, dict[str, int]]:
+    """Requests and quota units of a ledger, by facet."""
+    spent: dict[str, dict[str, int]] = {}
+    for row in fetches.select(["facet", "units_count"]).to_pylist():
+        counts = spent.setdefault(row["facet"], {"requests": 0, "units": 0})
+        counts["requests"] += 1
+        counts["units"] += row["units_count"]
+    return spent
+
+
+def slowest(fetches: pa.Table) -> list[dict[str, Any]]:
+    """The slowest answers of a ledger."""
+    rows: list[dict[str, Any]] = (
+        fetches.sort_by([("duration_ms", "descending")]).slice(0, SLOWEST_SHOWN).select(["url", "duration_ms"]).to_pylist()
+    )
+    return rows

@@ -1,0 +1,135 @@
+"""The report every run ends with: what it asked, what that cost, what is true now, what a human should see.
+
+One value, shown three ways: sentences for a terminal, Markdown for Prefect's artifact, a mapping for programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flows.progress import describe_seconds
+
+DONE = "done"
+STOPPED = "stopped"  # by its budget, a refused token or a wait too long; what landed is loaded and published
+INTERRUPTED = "interrupted"  # by Ctrl-C or SIGTERM; the same command goes on where it stopped
+REFUSED = "refused"  # by the checks; loaded, not published
+FAILED = "failed"
+
+UNFRESH_STATES = ("stale", "pending")
+SHOWN_FINDINGS = 10
+
+
+@dataclass(slots=True, kw_only=True)
+class RunReport:
+    """What one run did.
+
+    Attributes:
+        run: the row of ``runs``.
+        plan: the plan as JSON.
+        spent: by facet, ``requests``, ``units`` and ``recalled`` (answers found in the landing of an interrupted run).
+        states: by state column of ``packages``, how many packages are in each state.
+        findings: rows of ``findings`` of this run.
+        slowest: the slowest answers, ``url`` and ``duration_ms``.
+        checks: the expectations evaluated, with their figures.
+        published: path of the publication's DuckDB file; ``None`` when nothing was published.
+    """
+
+    run: dict[str, Any]
+    plan: dict[str, Any] = field(default_factory=dict)
+    spent: dict[str, dict[str, int]] = field(default_factory=dict)
+    states: dict[str, dict[str, int]] = field(default_factory=dict)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    slowest: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    published: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 done; 1 failed or interrupted; 3 finished, but something is stale or was refused publication."""
+        if self.run["outcome"] in (FAILED, INTERRUPTED):
+            return 1
+        unfresh = sum(counts.get(state, 0) for counts in self.states.values() for state in UNFRESH_STATES)
+        return 3 if unfresh or self.run["outcome"] in (STOPPED, REFUSED) else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for programs; times as ISO 8601 text in UTC."""
+        return {
+            "run": _plain(self.run),
+            "plan": self.plan,
+            "spent": self.spent,
+            "states": self.states,
+            "findings": [_plain(finding) for finding in self.findings],
+            "slowest": self.slowest,
+            "checks": self.checks,
+            "published": self.published,
+            "exit_code": self.exit_code,
+        }
+
+    def sentences(self) -> list[str]:
+        """The report for a person, one sentence per line."""
+        run = self.run
+        lines = [f"{run['kind'].capitalize()} {run['run_id']}: {run['outcome']}{_because(run['detail'])}."]
+        if run["kind"] == "harvest":
+            lines.append(self._spending())
+        lines.extend(_state_sentences(self.states))
+        lines.extend(f"Check {check['name']}: {check['message']}" for check in self.checks if not check["is_met"])
+        lines.extend(f"{finding['level'].capitalize()}: {finding['message']}" for finding in self.findings[:SHOWN_FINDINGS])
+        if len(self.findings) > SHOWN_FINDINGS:
+            lines.append(f"And {len(self.findings) - SHOWN_FINDINGS:,} more: packhouse sql 'from findings order by found_at desc'")
+        lines.append(f"Published: {self.published}" if self.published else "Nothing was published; the last good publication stands.")
+        return lines
+
+    def _spending(self) -> str:
+        run = self.run
+        seconds = (run["ended_at"] - run["started_at"]).total_seconds()
+        per_package = run["requests_count"] / max(1, run["packages_count"])
+        text = (
+            f"{run['packages_count']:,} packages, {run['planned_count']:,} questions due, {run['answered_count']:,} answered: "
+            f"{run['requests_count']:,} requests ({per_package:.2f} per package), {run['github_units_count']:,} GitHub quota units, "
+            f"{run['pypi_requests_count']:,} to PyPI, in {describe_seconds(seconds)}"
+        )
+        if run["waited_seconds"] >= 1:
+            text += f", {describe_seconds(run['waited_seconds'])} of them waiting for a quota"
+        recalled = sum(counts.get("recalled", 0) for counts in self.spent.values())
+        return text + (f"; {recalled:,} answers were already landed." if recalled else ".")
+
+    def markdown(self) -> str:
+        """The report as an artifact."""
+        lines = [f"# {self.run['kind'].capitalize()} {self.run['run_id']}", "", *(f"- {sentence}" for sentence in self.sentences()), ""]
+        lines += _markdown_table(
+            ("question", "requests", "quota units"), [(facet, c["requests"], c["units"]) for facet, c in self.spent.items()]
+        )
+        lines += _markdown_table(
+            ("value", "state", "packages"), [(column, s, n) for column, counts in self.states.items() for s, n in counts.items()]
+        )
+        lines += _markdown_table(("slowest answer", "ms"), [(row["url"], row["duration_ms"]) for row in self.slowest])
+        return "\n".join(lines)
+
+
+def _because(detail: str | None) -> str:
+    return f" ({detail})" if detail else ""
+
+
+def _state_sentences(states: Mapping[str, Mapping[str, int]]) -> list[str]:
+    lines: list[str] = []
+    for column, counts in states.items():
+        odd = {state: count for state, count in counts.items() if state != "ok" and count}
+        if odd:
+            lines.append(
+                f"{column}: {counts.get('ok', 0):,} ok, " + ", ".join(f"{count:,} {state}" for state, count in sorted(odd.items())) + "."
+            )
+    return lines
+
+
+def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    if not rows:
+        return []
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    return [*lines, *("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows), ""]
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

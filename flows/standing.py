@@ -1,0 +1,85 @@
+"""How things stand: the settings in force, the last runs, and the freshness of the publication, without asking anyone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flows.report import UNFRESH_STATES
+from flows.steps import count_states
+from settings import FIELDS, Settings
+from transforms.schemas import PACKAGES
+from warehouse.errors import NothingPublished, WarehouseError
+from warehouse.folder import DataFolder
+from warehouse.publication import DATABASE
+from warehouse.readers import open_current, query
+from warehouse.store import open_store
+
+RUNS_SHOWN = 5
+OLDEST_SHOWN = 10
+
+
+def standing(settings: Settings, now: datetime) -> dict[str, Any]:
+    """Everything ``packhouse status`` shows, ready for JSON; a store or publication that cannot be read is told, not raised."""
+    folder = DataFolder(settings.data)
+    state: dict[str, Any] = {"settings": _settings(settings), "problems": [], "publication": None, "states": {}, "oldest": [], "unfresh": 0}
+    try:
+        with open_store(folder, is_read_only=True) as store:
+            state["runs"] = [_plain(run) for run in store.runs()[-RUNS_SHOWN:]]
+    except WarehouseError as error:
+        state["runs"] = []
+        state["problems"].append(str(error))
+    try:
+        with open_current(folder) as publication:
+            columns = ", ".join(name for name in PACKAGES.names if name.endswith("_state"))
+            states = count_states(query(publication, f"select {columns} from packages").read_all())  # noqa: S608 - names from the schema
+            oldest = query(
+                publication, f"select slug, fetched_at from packages order by fetched_at nulls first, slug limit {OLDEST_SHOWN}"
+            ).read_all()
+            state |= {
+                "publication": {
+                    "database": str(publication.path / DATABASE),
+                    "as_of_at": publication.as_of_at.isoformat(),
+                    "age_seconds": round((now - publication.as_of_at).total_seconds()),
+                    "packages": publication.manifest["counts"]["packages"],
+                },
+                "states": states,
+                "oldest": [_plain(row) for row in oldest.to_pylist()],
+                "unfresh": sum(counts.get(name, 0) for counts in states.values() for name in UNFRESH_STATES),
+            }
+    except NothingPublished as error:
+        state["problems"].append(str(error))
+    return state
+
+
+def describe_standing(state: dict[str, Any]) -> list[str]:
+    """The same for a person, one line each."""
+    lines = ["Settings:"]
+    lines += [f"  {name:<26} {row['value'] or '-':<36} {row['origin']}" for name, row in state["settings"].items()]
+    lines.append("Last runs:" if state["runs"] else "No run yet.")
+    lines += [
+        f"  {run['run_id']}  {run['kind']:<8} {run['outcome'] or 'unfinished':<11} {run['requests_count'] or 0:>7,} requests"
+        for run in state["runs"]
+    ]
+    publication = state["publication"]
+    if publication:
+        lines.append(f"Publication: {publication['packages']:,} packages as of {publication['as_of_at']}, {publication['database']}")
+        for column, counts in state["states"].items():
+            lines.append(f"  {column:<26} " + ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())))
+        lines.append("Longest without a confirmation:")
+        lines += [f"  {row['slug']:<40} {row['fetched_at'] or 'never complete'}" for row in state["oldest"]]
+    lines.extend(state["problems"])
+    return lines
+
+
+def _settings(settings: Settings) -> dict[str, dict[str, str | None]]:
+    shown: dict[str, dict[str, str | None]] = {}
+    for field in FIELDS:
+        value = getattr(settings, field.name)
+        text = None if value is None else "set (not shown)" if field.is_secret else str(value)
+        shown[field.name] = {"value": text, "origin": settings.origins[field.name]}
+    return shown
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

@@ -1,0 +1,457 @@
+"""The command line and the composition root: reads the settings, hands values to the rooms, prints what comes back.
+
+Each command imports the rooms it needs inside itself, so that ``packhouse --help`` answers at once.
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but something is
+stale or was refused publication.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from flows.options import HarvestOptions
+    from flows.report import RunReport
+    from settings import Settings
+
+HERE = Path(__file__).resolve().parent
+DEMO_NOW = datetime(2026, 2, 15, 22, 19, 55, 437989, tzinfo=UTC)  # the moment the sample record was fetched
+DEMO_PACKAGE = "django-scheduler"
+DEMO_SQL = """\
+select slug, stars_count as stars, forks_count as forks, latest_version as version, list_sum(weeks) as commits_52_weeks, weeks_state
+from packages order by stars_count desc nulls last limit 8"""
+
+Command = Callable[..., Any]
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def _settings(**flags: str | None) -> Settings:
+    from settings import CONFIG_FILE, load_settings
+
+    return load_settings(flags, os.environ, Path(CONFIG_FILE))
+
+
+def _places(command: Command) -> Command:
+    """The two options every command about a data folder has."""
+    command = click.option("--data", metavar="FOLDER", help="Data folder (PACKHOUSE_DATA; default ./data).")(command)
+    return click.option("--catalog", metavar="FOLDER", help="Catalog folder (PACKHOUSE_CATALOG; default ./catalog).")(command)
+
+
+def _as_json(command: Command) -> Command:
+    return click.option("--json", "is_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def _engine(command: Command) -> Command:
+    kinds = click.Choice(["prefect", "none"])
+    return click.option("--engine", type=kinds, default="prefect", show_default=True, help="Run as a Prefect flow, or as plain steps.")(
+        command
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="packhouse")
+def cli() -> None:
+    r"""Harvest what GitHub and PyPI say about a catalog of packages, keep its history, serve the Django Packages v4 payload.
+
+    \b
+    Examples:
+      packhouse demo                         the whole way on sample data, no network, no token
+      packhouse catalog check                every mistake in the catalog at once
+      packhouse plan                         what a harvest would ask, and its cost
+      packhouse harvest                      ask GitHub and PyPI, load, check, publish
+      packhouse sql "from packages limit 5"  query the publication
+    """
+
+
+@cli.command()
+@click.argument("slugs", nargs=-1)
+@_places
+@click.option("--max-age", metavar="AGE", help="Ask again only for values at least this old, such as 90m, 20h, 2d (PACKHOUSE_MAX_AGE).")
+@click.option("--full", is_flag=True, help="Ask for everything, however young.")
+@click.option(
+    "--budget", type=click.IntRange(min=0), metavar="N", help="Stop asking GitHub after N quota units; everything landed is kept."
+)
+@click.option("--dry-run", is_flag=True, help="Only print the plan, as 'packhouse plan' does.")
+@_engine
+@_as_json
+def harvest(*, slugs: tuple[str, ...], dry_run: bool, engine: str, is_json: bool, **given: Any) -> None:
+    r"""Ask GitHub and PyPI what is due, then load, check and publish.
+
+    \b
+    Examples:
+      packhouse harvest                       the whole catalog
+      packhouse harvest django-scheduler      one package
+      packhouse harvest --budget 500          at most 500 quota units
+      packhouse harvest --engine none         without Prefect, for cron
+    """
+    options = _harvest_options(slugs, **given)
+    if dry_run:
+        _print_plan(options, is_json=is_json)
+        return
+    _finish(_run_harvest(options, engine), is_json=is_json)
+
+
+@cli.command()
+@click.argument("slugs", nargs=-1)
+@_places
+@click.option("--max-age", metavar="AGE", help="Ask again only for values at least this old (PACKHOUSE_MAX_AGE).")
+@click.option("--full", is_flag=True, help="Ask for everything, however young.")
+@click.option("--budget", type=click.IntRange(min=0), metavar="N", help="What would a budget of N quota units leave out?")
+@_as_json
+def plan(*, slugs: tuple[str, ...], is_json: bool, **given: Any) -> None:
+    r"""Print what a harvest would ask and what that costs, without asking anything.
+
+    \b
+    Example:
+      packhouse plan --max-age 7d
+    """
+    _print_plan(_harvest_options(slugs, **given), is_json=is_json)
+
+
+@cli.command()
+@_places
+@_engine
+@_as_json
+def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool) -> None:
+    r"""Rebuild the store and the publication from the landed answers: no network, the same result every time.
+
+    \b
+    Example:
+      packhouse replay                        after a transform was mended, or when the store is damaged
+    """
+    _finish(_run_replay({"data": data, "catalog": catalog}, engine), is_json=is_json)
+
+
+@cli.command()
+@click.argument("slug")
+@_places
+@click.option("--compact", is_flag=True, help="Print the bytes the API sends instead of indented JSON.")
+def show(*, slug: str, compact: bool, **places: str | None) -> None:
+    r"""Print the v4 record of one package, by slug or id, from the current publication.
+
+    \b
+    Example:
+      packhouse show django-scheduler
+    """
+    from transforms.payload import render
+    from warehouse.folder import DataFolder
+    from warehouse.readers import open_current
+
+    settings = _settings(**places)
+    with open_current(DataFolder(settings.data)) as publication:
+        payload = _payload(publication, slug, settings)
+    sys.stdout.buffer.write(render(payload, indent=None if compact else 4) + b"\n")
+
+
+@cli.command()
+@click.argument("query", required=False)
+@_places
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    default="table",
+    show_default=True,
+    help="How to print the rows.",
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead of stdout.")
+def sql(*, query: str | None, style: str, output: Path | None, **places: str | None) -> None:
+    r"""Query the current publication, read-only, without access to files or the network; without QUERY, open a prompt.
+
+    \b
+    Examples:
+      packhouse sql "select slug, stars_count from packages order by 2 desc limit 10"
+      packhouse sql --format parquet --output packages.parquet "from packages"
+    """
+    from warehouse.folder import DataFolder
+    from warehouse.prompt import QueryPrompt
+    from warehouse.readers import open_current
+    from warehouse.readers import query as answer
+    from warehouse.rows import write_rows
+
+    with open_current(DataFolder(_settings(**places).data)) as publication:
+        if query is None:
+            QueryPrompt(publication, style, output).cmdloop()
+        else:
+            write_rows(answer(publication, query), style, output)
+
+
+@cli.command()
+@_places
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen at; 0 takes a free one.")
+def serve(*, host: str, port: int, **places: str | None) -> None:
+    r"""Serve the v4 API over the current publication; a new publication is picked up by itself.
+
+    \b
+    Example:
+      packhouse serve --port 8080             then GET http://127.0.0.1:8080/api/v4/packages/
+    """
+    from api.server import serve as serve_api
+
+    settings = _settings(**places)
+    serve_api(settings.data, zone=settings.time_zone, base_url=settings.base_url, host=host, port=port, announce=_say)
+
+
+@cli.command()
+@_places
+@_as_json
+def status(*, is_json: bool, **places: str | None) -> None:
+    r"""Show the settings in force, the last runs, and how fresh the publication is.
+
+    \b
+    Example:
+      packhouse status --json
+    """
+    from flows.standing import describe_standing, standing
+
+    settings = _settings(**places)
+    state = standing(settings, datetime.now(UTC))
+    if is_json:
+        _print_json(state)
+    else:
+        click.echo("\n".join(describe_standing(state)))
+    sys.exit(3 if state["unfresh"] else 0)
+
+
+@cli.group()
+def catalog() -> None:
+    """Look after the catalog, the four files that say what is harvested."""
+
+
+@catalog.command()
+@_places
+@_as_json
+def check(*, is_json: bool, **places: str | None) -> None:
+    r"""Report every mistake in the catalog at once, with file, line and column; exit 2 when there is one.
+
+    \b
+    Example:
+      packhouse catalog check --catalog ./catalog
+    """
+    from warehouse.catalog_files import load_catalog
+
+    settings = _settings(**places)
+    found = load_catalog(settings.catalog)
+    counts = {
+        "packages": len(found.entries),
+        "categories": len(found.categories),
+        "grids": len(found.grids),
+        "grid_packages": len(found.memberships),
+        "subjects": len(found.subjects),
+    }
+    if is_json:
+        _print_json(counts)
+    else:
+        click.echo(
+            f"{settings.catalog}: no mistakes. " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()) + "."
+        )
+
+
+@cli.command()
+@click.option("--data", default="data-demo", show_default=True, metavar="FOLDER", help="Data folder of the demo.")
+@_engine
+def demo(*, data: str, engine: str) -> None:
+    r"""Go the whole way on the sample catalog: harvest from a double of GitHub and PyPI on this machine, publish, query.
+
+    \b
+    Example:
+      packhouse demo
+    """
+    from extractors.clock import FixedClock
+    from flows.options import HarvestOptions
+    from sandbox.sample import sample_world
+    from sandbox.server import running
+    from transforms.payload import render
+    from warehouse.folder import DataFolder
+    from warehouse.publication import DATABASE
+    from warehouse.readers import open_current, query
+    from warehouse.rows import write_rows
+
+    clock = FixedClock(DEMO_NOW)
+    os.environ["GITHUB_TOKEN"] = "sandbox"  # noqa: S105 - the double takes any; a real token stays out of it
+    with running(sample_world(), clock=clock.now) as services:
+        overrides = {
+            "data": data,
+            "catalog": str(HERE / "catalog"),
+            "github_api_url": services.github_url,
+            "pypi_url": services.pypi_url,
+            "base_url": "https://djangopackages.org",
+            "time_zone": "America/New_York",
+            "max_age": "20h",
+        }
+        report = _run_harvest(HarvestOptions(fixed_now=DEMO_NOW, settings=overrides), engine)
+    for line in report.sentences():
+        _say(line)
+    settings = _settings(**overrides)
+    with open_current(DataFolder(settings.data)) as publication:
+        sys.stdout.buffer.write(render(_payload(publication, DEMO_PACKAGE, settings), indent=4) + b"\n")
+        sys.stdout.buffer.flush()
+        _say(f"\nAbove: the record of {DEMO_PACKAGE}, with its true figures of 15 February 2026.")
+        _say("Below: the other repositories' figures are sample figures; versions are PyPI's own, as recorded.\n")
+        _say(DEMO_SQL + "\n")
+        write_rows(query(publication, DEMO_SQL), "table", None)
+        click.echo(f"\nThe database: {publication.path / DATABASE}")
+        _say(f"Try:  .venv/bin/packhouse sql --data {data} 'from grid_packages'   or   .venv/bin/packhouse serve --data {data}")
+    sys.exit(report.exit_code if report.exit_code == 1 else 0)  # the sample has stale packages on purpose
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(*, shell: str) -> None:
+    r"""Print the completion script of a shell.
+
+    \b
+    Example:
+      packhouse completion bash > ~/.local/share/bash-completion/completions/packhouse
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"no completion for {shell}")
+    click.echo(kind(cli, {}, "packhouse", "_PACKHOUSE_COMPLETE").source())
+
+
+def _harvest_options(slugs: tuple[str, ...], *, full: bool, budget: int | None, **overrides: str | None) -> HarvestOptions:
+    from flows.options import HarvestOptions
+
+    return HarvestOptions(slugs=slugs, full=full, budget=budget, settings={name: text for name, text in overrides.items() if text})
+
+
+def _print_plan(options: HarvestOptions, *, is_json: bool) -> None:
+    from flows.planning import describe_plan
+    from flows.steps import preview
+
+    settings = _settings(**options.settings)
+    planned = preview(options, settings)
+    if is_json:
+        _print_json(planned.as_json())
+    else:
+        click.echo("\n".join(describe_plan(planned, has_token=settings.github_token is not None)))
+
+
+def _run_harvest(options: HarvestOptions, engine: str) -> RunReport:
+    import asyncio
+
+    from flows.engine import prefect_engine
+    from flows.sequence import harvest_sequence, run_step
+
+    settings = _settings(**options.settings)
+    from warehouse.catalog_files import load_catalog
+
+    load_catalog(settings.catalog)  # its mistakes are told before an engine is started
+    if engine == "none":
+        return asyncio.run(harvest_sequence(options, settings, run_step=run_step, engine="none"))
+    _say("Starting the engine (a few seconds; --engine none does without) ...")
+    with prefect_engine(settings.data / "prefect"):
+        from flows.harvest import harvest as harvest_flow
+
+        return asyncio.run(
+            harvest_flow(
+                slugs=list(options.slugs),
+                full=options.full,
+                budget=options.budget,
+                fixed_now=options.fixed_now,
+                settings=dict(options.settings),
+            )
+        )
+
+
+def _run_replay(overrides: dict[str, str | None], engine: str) -> RunReport:
+    import asyncio
+
+    from flows.engine import prefect_engine
+    from flows.sequence import replay_sequence, run_step
+
+    given = {name: text for name, text in overrides.items() if text}
+    settings = _settings(**given)
+    if engine == "none":
+        return asyncio.run(replay_sequence(settings, run_step=run_step))
+    _say("Starting the engine (a few seconds; --engine none does without) ...")
+    with prefect_engine(settings.data / "prefect"):
+        from flows.replay import replay as replay_flow
+
+        return asyncio.run(replay_flow(settings=given))
+
+
+def _finish(report: RunReport, *, is_json: bool) -> None:
+    if is_json:
+        _print_json(report.as_json())
+    else:
+        click.echo("\n".join(report.sentences()))
+    sys.exit(report.exit_code)
+
+
+def _payload(publication: Any, slug: str, settings: Settings) -> dict[str, Any]:
+    from transforms.payload import package_payload
+
+    row = publication.package(id=int(slug)) if slug.isascii() and slug.isdigit() else publication.package(slug=slug)
+    if row is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(slug, [row["slug"] for row in publication.packages()], n=3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else " All slugs: packhouse sql 'select slug from packages'"
+        raise click.ClickException(f"The publication has no package {slug!r}.{hint}")
+    return package_payload(row, base_url=settings.base_url or "http://127.0.0.1:8000", zone=settings.time_zone)
+
+
+def _explain(error: Exception) -> int | None:
+    """Print what a declared error means and return the exit code; ``None`` for an error nobody declared."""
+    from api.server import CannotServe
+    from flows.engine import EngineUnavailable
+    from flows.steps import HarvestInterrupted, UnknownPackages
+    from settings import InvalidSettings
+    from transforms.catalog import InvalidCatalog, format_mistakes
+    from warehouse.errors import WarehouseError
+
+    if isinstance(error, InvalidCatalog):
+        _say(format_mistakes(error.mistakes))
+        return 2
+    if isinstance(error, InvalidSettings | UnknownPackages):
+        _say(str(error))
+        return 2
+    if isinstance(error, WarehouseError | CannotServe | EngineUnavailable | HarvestInterrupted):
+        _say(str(error))
+        return 1
+    return None
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        code = cli(standalone_mode=False, prog_name="packhouse")
+    except click.ClickException as error:
+        error.show()
+        code = 2 if isinstance(error, click.UsageError) else 1
+    except (click.Abort, KeyboardInterrupt):
+        _say("Interrupted; the last good publication is intact.")
+        code = 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; that is no fault
+        code = 0
+    except Exception as error:
+        known = _explain(error)
+        if known is None:
+            raise
+        code = known
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The answer to a query on its way out: an aligned table, CSV, JSON or Parquet, to a file or to stdout, streaming.
+
+A file is written aside and renamed, so that a query that fails half way leaves what was there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from warehouse.errors import InvalidQuery
+
+WIDEST_CELL = 60
+ROWS_ALIGNED = 1000  # a table's columns are as wide as its first thousand rows need
+
+
+def write_rows(rows: pa.RecordBatchReader, style: str, output: Path | None) -> None:
+    """Write ``rows`` as ``table``, ``csv``, ``json`` (one array) or ``parquet``; raises InvalidQuery when it cannot be written."""
+    write = WRITERS[style]
+    if output is None:
+        if style == "parquet" and sys.stdout.isatty():
+            raise InvalidQuery("Parquet is not for a terminal. Next: name a file with --output, or send it on")
+        write(rows, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    aside = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as sink:
+            write(rows, sink)
+        aside.replace(output)
+    except OSError as error:
+        raise InvalidQuery(f"{output} cannot be written ({(error.strerror or str(error)).lower()}). Next: choose another file") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _write_table(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
+    names = rows.schema.names
+    is_number = [pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) for kind in rows.schema.types]
+    widths: list[int] | None = None
+    count = 0
+    for batch in rows:
+        lines = [[_cell(value) for value in row] for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
+        if widths is None:
+            widths = [max(len(name), *(len(line[i]) for line in lines[:ROWS_ALIGNED]), 0) for i, name in enumerate(names)]
+            sink.write(_line([name.ljust(width) for name, width in zip(names, widths, strict=True)]))
+            sink.write(_line(["-" * width for width in widths]))
+        for line in lines:
+            cells = zip(line, widths, is_number, strict=True)
+            sink.write(_line([cell.rjust(width) if number else cell.ljust(width) for cell, width, number in cells]))
+        count += len(lines)
+    if widths is None:
+        sink.write(_line(names))
+    sink.write(f"({count:,} row{'' if count == 1 else 's'})\n".encode())
+
+
+def _line(cells: list[str]) -> bytes:
+    return "  ".join(cells).rstrip().encode("utf-8", "replace") + b"\n"
+
+
+def _cell(value: Any) -> str:
+    text = "NULL" if value is None else str(value)
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
+
+
+def _write_csv(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
+    nested = [i for i, kind in enumerate(rows.schema.types) if pa.types.is_nested(kind)]
+    schema = rows.schema
+    for index in nested:
+        schema = schema.set(index, pa.field(schema.names[index], pa.string()))
+    with pa.csv.CSVWriter(sink, schema) as writer:
+        for batch in rows:
+            columns = list(batch.columns)
+            for index in nested:
+                columns[index] = pa.array(
+                    [None if cell is None else _json(cell).decode() for cell in columns[index].to_pylist()], pa.string()
+                )
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+
+
+def _write_json(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
+    separator = b"["
+    for batch in rows:
+        for row in batch.to_pylist():
+            sink.write(separator + b"\n  " + _json(row))
+            separator = b","
+    sink.write(b"[]\n" if separator == b"[" else b"\n]\n")
+
+
+def _json(value: Any) -> bytes:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _write_parquet(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
+    with pq.ParquetWriter(sink, rows.schema, compression="zstd") as writer:
+        for batch in rows:
+            writer.write_batch(batch)
+
+
+WRITERS: Mapping[str, Callable[[pa.RecordBatchReader, BinaryIO], None]] = {
+    "table": _write_table,
+    "csv": _write_csv,
+    "json": _write_json,
+    "parquet": _write_parquet,
+}
