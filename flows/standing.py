@@ -6,17 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from flows.report import UNFRESH_STATES
-from flows.steps import count_states
 from settings import FIELDS, Settings
-from transforms.schemas import PACKAGES
 from warehouse.errors import NothingPublished, WarehouseError
 from warehouse.folder import DataFolder
+from warehouse.freshness import oldest_packages, published_states
 from warehouse.publication import DATABASE
-from warehouse.readers import open_current, query
+from warehouse.readers import open_current
 from warehouse.store import open_store
 
 RUNS_SHOWN = 5
-OLDEST_SHOWN = 10
 
 
 def standing(settings: Settings, now: datetime) -> dict[str, Any]:
@@ -31,11 +29,7 @@ def standing(settings: Settings, now: datetime) -> dict[str, Any]:
         state["problems"].append(str(error))
     try:
         with open_current(folder) as publication:
-            columns = ", ".join(name for name in PACKAGES.names if name.endswith("_state"))
-            states = count_states(query(publication, f"select {columns} from packages").read_all())  # noqa: S608 - names from the schema
-            oldest = query(
-                publication, f"select slug, fetched_at from packages order by fetched_at nulls first, slug limit {OLDEST_SHOWN}"
-            ).read_all()
+            states = published_states(publication)
             state |= {
                 "publication": {
                     "database": str(publication.path / DATABASE),
@@ -44,7 +38,7 @@ def standing(settings: Settings, now: datetime) -> dict[str, Any]:
                     "packages": publication.manifest["counts"]["packages"],
                 },
                 "states": states,
-                "oldest": [_plain(row) for row in oldest.to_pylist()],
+                "oldest": [_plain(row) for row in oldest_packages(publication)],
                 "unfresh": sum(counts.get(name, 0) for counts in states.values() for name in UNFRESH_STATES),
             }
     except NothingPublished as error:

@@ -7,7 +7,6 @@ the landing; the same request then goes on under its run id, and what already la
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,9 +28,10 @@ from flows.report import DONE, FAILED, REFUSED, STOPPED, RunReport
 from settings import Settings
 from transforms.catalog import Catalog
 from transforms.records import build_packages, build_participants
-from transforms.schemas import FINDINGS, PACKAGES
+from transforms.schemas import FINDINGS
 from warehouse.catalog_files import load_catalog
 from warehouse.folder import DataFolder
+from warehouse.freshness import count_states
 from warehouse.landing import LandingWriter, read_captures
 from warehouse.publication import DATABASE, publish
 from warehouse.reports import read_run_reports, write_run_report
@@ -319,12 +319,6 @@ def publish_records(folder: DataFolder, store: Store, catalog: Catalog, max_age:
     else:
         report.run |= {"outcome": REFUSED, "detail": "; ".join(check.message for check in info.unmet if check.stops)}
         store.record_run(report.run)
-
-
-def count_states(packages: pa.Table) -> dict[str, dict[str, int]]:
-    """How many packages are in each state, by state column; packages without such a source are not counted."""
-    columns = [name for name in PACKAGES.names if name.endswith("_state")]
-    return {name: dict(Counter(state for state in packages[name].to_pylist() if state is not None)) for name in columns}
 
 
 def _run_row(run: HarvestRun) -> dict[str, Any]:
