@@ -60,7 +60,7 @@ def sort_versions(versions: Iterable[str]) -> list[str]:
 
 
 def _legacy_key(version: str) -> tuple[str, ...]:
-    """Compare parts as text, numbers padded, so that ``2004b`` < ``2004d`` < ``2004.1``: the order setuptools had before PEP 440."""
+    """Compare parts as text, numbers padded, so that ``2004d`` < ``2004e`` < ``2004-1_``: the order setuptools had before PEP 440."""
     parts: list[str] = []
     for found in [*_LEGACY_PART.split(version.lower()), "final"]:
         part = _LEGACY_NAMES.get(found, found)
