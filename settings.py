@@ -6,16 +6,25 @@ Each setting is described in ``FIELDS``; ``docs/settings.md`` is generated from 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 CONFIG_FILE = "packhouse.toml"
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST_AGE = 100 * 366 * 86_400
+_PORTS = {"http": 80, "https": 443}
+_NOT_IN_ADDRESS = re.compile(r"[^!-~]|[?#@\\]")
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9.])?")
+_SHOWN = 80
 
 
 class InvalidSettings(Exception):
@@ -50,57 +59,110 @@ class Settings:
 
 def parse_age(text: str) -> timedelta:
     """Read a duration such as ``90m``, ``20h``, ``2d`` or ``1w``; raises ValueError with what to write instead."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
     body, unit = text.strip()[:-1], text.strip()[-1:].lower()
-    if unit not in units or not body.isascii() or not body.isdigit():
-        message = f"{text!r} is not a duration: write a whole number and one of s, m, h, d, w, for example 20h"
+    if unit not in _UNITS or not body.isascii() or not body.isdigit():
+        message = f"{_shown(text)} is not a duration: write a whole number and one of s, m, h, d, w, for example 20h"
         raise ValueError(message)
-    if int(body) * units[unit] > 100 * 366 * 86400:
-        message = f"{text!r} is longer than a hundred years"
+    if len(body.lstrip("0")) > len(str(_LONGEST_AGE)) or int(body) * _UNITS[unit] > _LONGEST_AGE:
+        message = f"{_shown(text)} is longer than a hundred years: write for example 20h"
         raise ValueError(message)
-    return timedelta(seconds=int(body) * units[unit])
+    return timedelta(seconds=int(body) * _UNITS[unit])
 
 
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        message = f"{text!r} is not an address: write it as https://host or https://host/path"
+def _shown(text: str) -> str:
+    """Quote for a message, without what may be a password in an address."""
+    if "@" in text:
+        text = "...@" + text.rpartition("@")[2]
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+
+
+def _service(text: str) -> str:
+    """Address of a service we send to: encrypted, or on this machine."""
+    address, host = _split(text)
+    if address.startswith("http:") and not _is_loopback(host):
+        message = f"{_shown(text)} would send data unencrypted: write https:// (http:// is for this machine only)"
         raise ValueError(message)
-    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-        message = f"{text!r} would send data unencrypted: write https:// (http:// is for this machine only)"
-        raise ValueError(message)
-    return text.rstrip("/")
+    return address
 
 
 def _link(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        message = f"{text!r} is not an address: write it as https://host"
+    """Address that others are given as a link; it may be plain http."""
+    return _split(text)[0]
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The address with scheme and host in lower case, without default port or trailing slash; and the host alone."""
+    text = text.strip()
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+        is_address = parts.scheme in _PORTS and not _NOT_IN_ADDRESS.search(text) and _is_host(parts.netloc, host)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        message = f"{_shown(text)} is not an address: write it as https://host or https://host/path"
         raise ValueError(message)
-    return text.rstrip("/")
+    place = f"[{host}]" if ":" in host else host
+    place += "" if port in (None, _PORTS[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{place}{parts.path}".rstrip("/"), host
+
+
+def _is_host(netloc: str, host: str) -> bool:
+    if "[" in netloc:
+        return ip_address(host).version == 6  # noqa: PLR2004 - brackets are for IPv6; ip_address raises ValueError for anything else
+    return bool(_HOST.fullmatch(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _folder(text: str) -> Path:
+    if not text.isprintable():
+        message = f"{_shown(text)} has a character no path should have: write the path of a folder"
+        raise ValueError(message)
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        message = f"{_shown(text)}: there is no home folder to put in place of ~; write the whole path"
+        raise ValueError(message) from None
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not text.strip().isascii() or not text.strip().isdigit() or not low <= int(text) <= high:
-            message = f"{text!r} is not a whole number from {low} to {high}"
+        digits = text.strip()
+        is_whole = digits.isascii() and digits.isdigit() and len(digits.lstrip("0")) <= len(str(high))
+        if not is_whole or not low <= int(digits) <= high:
+            message = f"{_shown(text)} is not a whole number from {low} to {high}"
             raise ValueError(message)
-        return int(text)
+        return int(digits)
 
     return parse
 
 
 def _zone(text: str) -> ZoneInfo:
     try:
-        return ZoneInfo(text)
+        return ZoneInfo(text.strip())
     except (KeyError, ValueError, OSError):
-        message = f"{text!r} is not an IANA time zone: write for example Europe/Berlin or UTC"
+        message = f"{_shown(text)} is not an IANA time zone: write for example Europe/Berlin or UTC"
         raise ValueError(message) from None
 
 
 def _token(text: str) -> str:
+    text = text.strip()
     if not text.isascii() or not text.isprintable() or " " in text:
         message = "the token has characters no token has: copy it again"
+        raise ValueError(message)
+    return text
+
+
+def _contact(text: str) -> str:
+    text = text.strip()
+    if not text.isascii() or not text.isprintable() or set(text) & set("()"):
+        message = "has characters a User-Agent cannot carry: write an e-mail address or the address of a page"
         raise ValueError(message)
     return text
 
@@ -118,8 +180,8 @@ class Field:
 
 
 FIELDS: tuple[Field, ...] = (
-    Field(name="data", variable="PACKHOUSE_DATA", default="data", parse=Path, meaning="Folder for landing, store and publications."),
-    Field(name="catalog", variable="PACKHOUSE_CATALOG", default="catalog", parse=Path, meaning="Folder with the four catalog files."),
+    Field(name="data", variable="PACKHOUSE_DATA", default="data", parse=_folder, meaning="Folder for landing, store and publications."),
+    Field(name="catalog", variable="PACKHOUSE_CATALOG", default="catalog", parse=_folder, meaning="Folder with the four catalog files."),
     Field(
         name="time_zone",
         variable="PACKHOUSE_TIME_ZONE",
@@ -131,7 +193,7 @@ FIELDS: tuple[Field, ...] = (
         name="github_api_url",
         variable="PACKHOUSE_GITHUB_API_URL",
         default="https://api.github.com",
-        parse=_url,
+        parse=_service,
         meaning="GitHub's REST API, or that of a GitHub Enterprise Server.",
     ),
     Field(
@@ -149,7 +211,7 @@ FIELDS: tuple[Field, ...] = (
         parse=_whole(0, 1_000_000),
         meaning="GitHub's secondary limit for REST; 0 means the server has none (GitHub Enterprise Server).",
     ),
-    Field(name="pypi_url", variable="PACKHOUSE_PYPI_URL", default="https://pypi.org", parse=_url, meaning="The Python package index."),
+    Field(name="pypi_url", variable="PACKHOUSE_PYPI_URL", default="https://pypi.org", parse=_service, meaning="The Python package index."),
     Field(
         name="concurrency",
         variable="PACKHOUSE_CONCURRENCY",
@@ -175,15 +237,16 @@ FIELDS: tuple[Field, ...] = (
         name="contact",
         variable="PACKHOUSE_CONTACT",
         default=None,
-        parse=_token,
+        parse=_contact,
         meaning="Address or e-mail sent in the User-Agent, so that GitHub and PyPI can reach you.",
     ),
 )
 
 
 def load_settings(flags: Mapping[str, str | None], environ: Mapping[str, str], config_file: Path) -> Settings:
-    """Combine flags, environment and ``packhouse.toml``; an empty value counts as unset.
+    """Combine flags, environment and ``packhouse.toml``; an empty or blank value counts as unset.
 
+    A token is taken from the environment alone: flags stand in process lists and in the parameters of flow runs.
     Raises InvalidSettings naming every unusable value, where it came from, and every unknown key of the file.
     """
     problems: list[str] = []
@@ -191,15 +254,11 @@ def load_settings(flags: Mapping[str, str | None], environ: Mapping[str, str], c
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for field in FIELDS:
-        candidates = (
-            (flags.get(field.name), f"--{field.name.replace('_', '-')}"),
-            (environ.get(field.variable), field.variable),
-            (None if field.is_secret else config.get(field.name), f"{config_file.name}: {field.name}"),
-            (field.default, "default"),
-        )
-        text, origin = next(((t, o) for t, o in candidates if t), (None, "default"))
+        if field.is_secret and flags.get(field.name):
+            problems.append(f"{_flag(field)}: tokens are taken from the environment alone; set {field.variable}")
+        text, origin = _choose(field, flags, environ, config, config_file.name)
         values[field.name] = None
-        origins[field.name] = origin if text is not None else "not set"
+        origins[field.name] = origin
         if text is not None:
             try:
                 values[field.name] = field.parse(text)
@@ -210,18 +269,43 @@ def load_settings(flags: Mapping[str, str | None], environ: Mapping[str, str], c
     return Settings(**values, origins=origins)
 
 
+def _flag(field: Field) -> str:
+    return f"--{field.name.replace('_', '-')}"
+
+
+def _choose(
+    field: Field, flags: Mapping[str, str | None], environ: Mapping[str, str], config: Mapping[str, str], file: str
+) -> tuple[str | None, str]:
+    """The text in force and where it came from."""
+    candidates = [
+        (flags.get(field.name), _flag(field)),
+        (environ.get(field.variable), field.variable),
+        (config.get(field.name), f"{file}: {field.name}"),
+        (field.default, "default"),
+    ]
+    if field.is_secret:
+        candidates = candidates[1:2]
+    return next(((text, origin) for text, origin in candidates if text and text.strip()), (None, "not set"))
+
+
 def _read_config(path: Path, problems: list[str]) -> dict[str, str]:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problems.append(f"{path}: cannot be read as TOML ({error})")
         return {}
     allowed = {field.name for field in FIELDS if not field.is_secret}
-    for key in raw:
-        if key == "github_token":
+    secret = {name.lower() for field in FIELDS if field.is_secret for name in (field.name, field.variable)}
+    config = {}
+    for key, value in raw.items():
+        if key.lower().replace("-", "_") in secret:
             problems.append(f"{path}: tokens do not belong in a file; set GITHUB_TOKEN in the environment")
         elif key not in allowed:
-            problems.append(f"{path}: unknown setting {key!r}; known are {', '.join(sorted(allowed))}")
-    return {key: str(value) for key, value in raw.items() if key in allowed}
+            problems.append(f"{path}: unknown setting {_shown(key)}; known are {', '.join(sorted(allowed))}")
+        elif type(value) not in (str, int):
+            problems.append(f"{path.name}: {key}: write a text in quotes or a whole number")
+        else:
+            config[key] = str(value)
+    return config
