@@ -277,14 +277,12 @@ def _choose(
     field: Field, flags: Mapping[str, str | None], environ: Mapping[str, str], config: Mapping[str, str], file: str
 ) -> tuple[str | None, str]:
     """The text in force and where it came from."""
-    candidates = [
+    candidates = (
         (flags.get(field.name), _flag(field)),
         (environ.get(field.variable), field.variable),
         (config.get(field.name), f"{file}: {field.name}"),
         (field.default, "default"),
-    ]
-    if field.is_secret:
-        candidates = candidates[1:2]
+    )
     return next(((text, origin) for text, origin in candidates if text and text.strip()), (None, "not set"))
 
 
