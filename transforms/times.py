@@ -20,7 +20,7 @@ def parse_instant(text: str, *, is_naive_utc: bool = False) -> datetime:
     match = _INSTANT.fullmatch(text)
     if match is None or (match["zone"] is None) is not is_naive_utc:
         raise ValueError(f"{text[:40]!r} is not a time such as 2026-02-15T19:46:55Z")
-    fraction = (match["fraction"] or "0")[:6].ljust(6, "0")
+    fraction = (match["fraction"] or "0")[:6]
     zone = "+00:00" if match["zone"] in (None, "Z") else match["zone"]
     try:
         return datetime.fromisoformat(f"{match['seconds']}.{fraction}{zone}").astimezone(UTC)

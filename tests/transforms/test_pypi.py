@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.sample import recorded_projects
 from tests.transforms.answers_as_sent import file_entry, project_body
 from transforms.pypi import DOCUMENTATION_LABELS as DOCUMENTATION
 from transforms.pypi import InvalidAnswer, choose_license, choose_url, decipher_project
@@ -178,6 +179,19 @@ def test_links_fall_back_to_the_old_fields():
     urls = {"Homepage": "https://new.example", "Source Code": "https://s.example"}
     values, _ = read(project_body(home_page="https://h.example", project_urls=urls))
     assert (values["homepage_url"], values["repository_url"]) == ("https://new.example", "https://s.example")
+
+
+def test_documents_recorded_from_pypi_are_read_whole():
+    """Every project of the sample catalog, as PyPI really answered: its latest release is listed, dated, stable and not yanked."""
+    for project in recorded_projects():
+        values, releases = read(orjson.dumps(project.document))
+        latest = releases[values["latest_version"]]
+        assert values["project_name"].lower() == project.name
+        assert values["latest_released_at"] == latest["released_at"] is not None
+        assert (latest["is_yanked"], latest["is_prerelease"], latest["is_legacy"]) == (False, False, False)
+        assert values["releases_count"] == len(project.document["releases"])
+        stable = [release for release in releases.values() if release["is_prerelease"] is False and release["is_yanked"] is False]
+        assert stable[-1]["version"] == values["latest_version"]
 
 
 def test_fields_of_newer_pypi_may_be_absent():
