@@ -47,6 +47,7 @@ REPO_LINKS = (
     ("archive_url", "/{archive_format}{/ref}"),
     ("downloads_url", "/downloads"),
     ("issues_url", "/issues{/number}"),
+    ("pulls_url", "/pulls{/number}"),
     ("milestones_url", "/milestones{/number}"),
     ("notifications_url", "/notifications{?since,all,participating}"),
     ("labels_url", "/labels{/name}"),
