@@ -126,7 +126,7 @@ def describe_plan(plan: HarvestPlan, *, has_token: bool) -> list[str]:
     projects = plan.requests.get(PROJECT, 0)
     lines = [
         f"{len(plan.due):,} subjects are due with {plan.facet_count:,} questions; {plan.fresh_count:,} answers are young enough.",
-        f"GitHub: at most about {plan.github_units:,} quota units. PyPI: {projects:,} requests.",
+        f"GitHub: about {plan.github_units:,} quota units. PyPI: {projects:,} requests.",
     ]
     if any(item.source == GITHUB for item in plan.due):
         hourly = 5000 if has_token else 60

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
-
 from extractors.clock import Clock, FixedClock, SystemClock
 from extractors.conversation import PARTICIPANTS, Answer, Plan
 from extractors.driver import hold, hold_later
