@@ -182,11 +182,15 @@ def _columns(rows: pa.Table, as_of: datetime, max_age: timedelta) -> dict[str, A
 
 
 def _oldest(columns: Mapping[str, Any], is_harvested: Any, has_project: Any) -> Any:
-    """The oldest time at which a source of the package was confirmed; null until each of them was."""
+    """The oldest time at which a source of the package was confirmed; null until each of them was.
+
+    What the forge says it cannot tell (``unsupported``) is no source the package has; a value it told before still counts.
+    """
     times = [columns[f"{facet}_observed_at"] for facet in FACET_TABLES]
     lacks = pa.scalar(value=False)
     for facet, time in zip(FACET_TABLES, times, strict=True):
-        lacks = pc.or_(lacks, pc.and_(has_project if facet == "project" else is_harvested, pc.is_null(time)))
+        is_expected = pc.and_(has_project if facet == "project" else is_harvested, pc.not_equal(columns[f"{facet}_state"], "unsupported"))
+        lacks = pc.or_(lacks, pc.and_(pc.fill_null(is_expected, fill_value=False), pc.is_null(time)))
     oldest = pc.min_element_wise(*[pc.cast(time, pa.int64()) for time in times])  # there is none for times with a zone
     return pc.if_else(lacks, pa.scalar(None, INSTANT), pc.cast(oldest, INSTANT))
 

@@ -141,6 +141,13 @@ def test_the_time_is_unknown_until_every_source_answered_once():
     assert package_of(repo=None, project=None)["fetched_at"] is None
 
 
+def test_what_the_forge_cannot_tell_does_not_hide_the_time():
+    """A list of participants too large for the forge is no source the package has; its other sources date the record."""
+    refused = row("participants", "unsupported")
+    others = [other for other in ALL_GOOD if other[0] != "participants"]
+    assert package_of(*others, refused)["fetched_at"] == package_of(*ALL_GOOD)["fetched_at"]
+
+
 def test_an_answer_that_is_not_good_keeps_the_last_good_value_and_its_date():
     """PyPI's failure is not the end of a version, and the package does not look fresher for it."""
     good = row("project", ago=timedelta(days=2))
