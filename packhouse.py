@@ -66,7 +66,7 @@ def _engine(command: Command) -> Command:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="packhouse")
 def cli() -> None:
-    r"""Harvest what GitHub and PyPI say about a catalog of packages, keep its history, serve the Django Packages v4 payload.
+    """Harvest what GitHub and PyPI say about a catalog of packages, keep its history, serve the Django Packages v4 payload.
 
     \b
     Examples:
@@ -90,7 +90,7 @@ def cli() -> None:
 @_engine
 @_as_json
 def harvest(*, slugs: tuple[str, ...], dry_run: bool, engine: str, is_json: bool, **given: Any) -> None:
-    r"""Ask GitHub and PyPI what is due, then load, check and publish.
+    """Ask GitHub and PyPI what is due, then load, check and publish.
 
     \b
     Examples:
@@ -114,7 +114,7 @@ def harvest(*, slugs: tuple[str, ...], dry_run: bool, engine: str, is_json: bool
 @click.option("--budget", type=click.IntRange(min=0), metavar="N", help="What would a budget of N quota units leave out?")
 @_as_json
 def plan(*, slugs: tuple[str, ...], is_json: bool, **given: Any) -> None:
-    r"""Print what a harvest would ask and what that costs, without asking anything.
+    """Print what a harvest would ask and what that costs, without asking anything.
 
     \b
     Example:
@@ -128,7 +128,7 @@ def plan(*, slugs: tuple[str, ...], is_json: bool, **given: Any) -> None:
 @_engine
 @_as_json
 def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool) -> None:
-    r"""Rebuild the store and the publication from the landed answers: no network, the same result every time.
+    """Rebuild the store and the publication from the landed answers: no network, the same result every time.
 
     \b
     Example:
@@ -142,7 +142,7 @@ def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool)
 @_places
 @click.option("--compact", is_flag=True, help="Print the bytes the API sends instead of indented JSON.")
 def show(*, slug: str, compact: bool, **places: str | None) -> None:
-    r"""Print the v4 record of one package, by slug or id, from the current publication.
+    """Print the v4 record of one package, by slug or id, from the current publication.
 
     \b
     Example:
@@ -171,7 +171,7 @@ def show(*, slug: str, compact: bool, **places: str | None) -> None:
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead of stdout.")
 def sql(*, query: str | None, style: str, output: Path | None, **places: str | None) -> None:
-    r"""Query the current publication, read-only, without access to files or the network; without QUERY, open a prompt.
+    """Query the current publication, read-only, without access to files or the network; without QUERY, open a prompt.
 
     \b
     Examples:
@@ -196,7 +196,7 @@ def sql(*, query: str | None, style: str, output: Path | None, **places: str | N
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen at; 0 takes a free one.")
 def serve(*, host: str, port: int, **places: str | None) -> None:
-    r"""Serve the v4 API over the current publication; a new publication is picked up by itself.
+    """Serve the v4 API over the current publication; a new publication is picked up by itself.
 
     \b
     Example:
@@ -212,7 +212,7 @@ def serve(*, host: str, port: int, **places: str | None) -> None:
 @_places
 @_as_json
 def status(*, is_json: bool, **places: str | None) -> None:
-    r"""Show the settings in force, the last runs, and how fresh the publication is.
+    """Show the settings in force, the last runs, and how fresh the publication is.
 
     \b
     Example:
@@ -238,7 +238,7 @@ def catalog() -> None:
 @_places
 @_as_json
 def check(*, is_json: bool, **places: str | None) -> None:
-    r"""Report every mistake in the catalog at once, with file, line and column; exit 2 when there is one.
+    """Report every mistake in the catalog at once, with file, line and column; exit 2 when there is one.
 
     \b
     Example:
@@ -267,7 +267,7 @@ def check(*, is_json: bool, **places: str | None) -> None:
 @click.option("--data", default="data-demo", show_default=True, metavar="FOLDER", help="Data folder of the demo.")
 @_engine
 def demo(*, data: str, engine: str) -> None:
-    r"""Go the whole way on the sample catalog: harvest from a double of GitHub and PyPI on this machine, publish, query.
+    """Go the whole way on the sample catalog: harvest from a double of GitHub and PyPI on this machine, publish, query.
 
     \b
     Example:
@@ -314,7 +314,7 @@ def demo(*, data: str, engine: str) -> None:
 @cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(*, shell: str) -> None:
-    r"""Print the completion script of a shell.
+    """Print the completion script of a shell.
 
     \b
     Example:
