@@ -1,7 +1,8 @@
 """Record what PyPI says of the sample catalog's projects, by hand: ``python -m sandbox.record --help``.
 
 Asks the project JSON of each project, one after another and with an identifying User-Agent, as PyPI asks of its callers
-(https://docs.pypi.org/api/). Descriptions and download addresses are cut; all else, key order included, is kept as received.
+(https://docs.pypi.org/api/). Descriptions and download addresses are cut; all else is kept as received. The order of keys is that
+of the index asked: a mirror may have its own.
 The result is one gzipped file of JSON lines: a header line saying when, then one line per project.
 """
 

@@ -238,7 +238,7 @@ def commit_moments(repo: Repository, start: int, count: int) -> list[datetime]:
         oldest = midnight
         for position in range(max(start - index, 0), min(number, start + count - index)):
             is_head = index + position == 0
-            moments.append(repo.head_at if is_head else end - (end - midnight) * position / number)
+            moments.append(repo.head_at if is_head else end - (end - midnight) * (position + 1) / (number + 1))
         index += number
         if index >= start + count:
             return moments

@@ -188,10 +188,12 @@ class World:
     def serials(self) -> Iterator[tuple[str, int]]:
         """Name and serial of every project PyPI lists, ordered by name; quarantined ones are not listed."""
         known = dict(self._origin.serials()) if self._origin else {}
-        for name, project in self._projects.items():
+        with self._lock:
+            changed = list(self._projects.items())
+        for name, project in changed:
             known.pop(name, None)
             if project and project.status != "quarantined":
-                known[project.name] = project.serial
+                known[name] = project.serial
         yield from sorted(known.items())
 
     # --- what may happen -----------------------------------------------------------------------------------------
