@@ -63,10 +63,13 @@ def _listen(host: str, port: int) -> socket.socket:
         raise CannotServe(f"cannot listen at {host} port {port}: ports run from 0 to 65535; choose another with --port")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CannotServe(f"cannot listen at {host} port {port}: {reason}; choose another with --host and --port") from error
+    # asyncio sends without delay (TCP_NODELAY) only on sockets that name their protocol; otherwise each answer on a kept
+    # connection waits 40 ms for the caller's delayed acknowledgement of its head.
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
 
 
 def _address(listener: socket.socket) -> str:
