@@ -134,8 +134,10 @@ def test_requests_are_answered_while_loading(tmp_path):
         first = asyncio.create_task(current.bodies())
         await started.wait()
         seconds.now += LOOK_EVERY
-        meanwhile = await current.bodies()
-        release.set()
+        try:
+            meanwhile = await asyncio.wait_for(current.bodies(), timeout=30)
+        finally:
+            release.set()
         return meanwhile, await first
 
     try:
