@@ -79,7 +79,12 @@ class Bench:
 
     def variables(self) -> dict[str, str]:
         """The same as environment variables, for a process of its own."""
-        names = {"data": "PACKHOUSE_DATA", "catalog": "PACKHOUSE_CATALOG", "base_url": "PACKHOUSE_BASE_URL", "pypi_url": "PACKHOUSE_PYPI_URL"}
+        names = {
+            "data": "PACKHOUSE_DATA",
+            "catalog": "PACKHOUSE_CATALOG",
+            "base_url": "PACKHOUSE_BASE_URL",
+            "pypi_url": "PACKHOUSE_PYPI_URL",
+        }
         named = {names.get(name, f"PACKHOUSE_{name.upper()}"): text for name, text in self.flags().items()}
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         return {**kept, **named, **self.environ, "PYTHONWARNINGS": "default"}

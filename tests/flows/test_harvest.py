@@ -77,7 +77,9 @@ def test_full_asks_everything_again(bench: Bench) -> None:
     bench.now += timedelta(hours=1)
     bench.harvest(full=True)
     assert len(bench.asked()) == 2 * asked
-    rows = bench.rows("select count(*) as rows, min(sighting_count) as seen from repo_observations where subject = 'github:llazzaro/django-scheduler'")
+    rows = bench.rows(
+        "select count(*) as rows, min(sighting_count) as seen from repo_observations where subject = 'github:llazzaro/django-scheduler'"
+    )
     assert rows == [{"rows": 1, "seen": 2}]
 
 
@@ -178,7 +180,9 @@ def test_a_rename_is_followed_and_noted(bench: Bench) -> None:
     assert row["repo_full_name"] == "newowner/django-scheduler"
     assert row["stars_count"] == 1331
     assert row["repo_url"] == "https://github.com/llazzaro/django-scheduler", "curated fields are never written"
-    assert bench.rows("select count(distinct series) as n from repo_observations where subject = 'github:llazzaro/django-scheduler'") == [{"n": 1}]
+    assert bench.rows("select count(distinct series) as n from repo_observations where subject = 'github:llazzaro/django-scheduler'") == [
+        {"n": 1}
+    ]
 
 
 def test_one_404_deletes_nothing(bench: Bench) -> None:
@@ -218,7 +222,9 @@ def test_without_a_token_the_hourly_quota_is_respected(bench: Bench) -> None:
 def test_garbage_with_status_200_is_no_observation(bench: Bench, mishap: Mishap) -> None:
     """What is not JSON changes no value; the answer is landed, reported, and asked again next time."""
     bench.harvest("django-scheduler")
-    bench.services.faults.add(Fault(pattern="/github/repos/llazzaro/django-scheduler", mishap=mishap), Fault(pattern="/pypi/*", mishap=mishap))
+    bench.services.faults.add(
+        Fault(pattern="/github/repos/llazzaro/django-scheduler", mishap=mishap), Fault(pattern="/pypi/*", mishap=mishap)
+    )
     bench.now += timedelta(days=1)
     report = bench.harvest("django-scheduler")
     row = bench.package("django-scheduler")
@@ -284,7 +290,9 @@ def test_no_token_lands_anywhere(bench: Bench) -> None:
 def test_two_packages_in_one_repository_are_asked_for_once(bench: Bench) -> None:
     """A monorepo is harvested once and shown twice."""
     bench.harvest()
-    shared = bench.rows("select repo_subject, count(*) as n, count(distinct stars_count) as stars from packages where repo_subject is not null group by all having n > 1")
+    shared = bench.rows(
+        "select repo_subject, count(*) as n, count(distinct stars_count) as stars from packages where repo_subject is not null group by all having n > 1"
+    )
     assert shared
     for row in shared:
         assert row["stars"] == 1
