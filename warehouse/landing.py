@@ -128,7 +128,8 @@ def _write(path: Path, captures: list[CaptureView]) -> None:
     columns = [pa.array([_cell(capture, field.name) for capture in captures], type=field.type) for field in SCHEMA]
     table = pa.Table.from_arrays(columns, schema=SCHEMA)
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", compression_level=3, use_dictionary=_REPEATED, write_page_checksum=True)
+    options = {"compression": "zstd", "compression_level": 3, "use_dictionary": _REPEATED, "write_statistics": False}
+    pq.write_table(table, sink, write_page_checksum=True, **options)
     path.write_bytes(sink.getvalue())  # by Python, whose errors tell a full disk from a forbidden one
 
 
@@ -174,8 +175,7 @@ def _stream(folder: DataFolder, files: list[str], on_damaged: Callable[[DamagedF
     for file in files:
         path = folder.landing / file
         try:
-            table = pq.read_table(path, schema=SCHEMA, page_checksum_verification=True, partitioning=None)
-            table.validate(full=True)
+            table = _read(path)
         except (OSError, pa.ArrowException) as error:
             _set_aside(folder, path, error)
             on_damaged(DamagedFile(file=file, run_id=_numbered(path)[0], reason=str(error).splitlines()[0]))
@@ -183,6 +183,16 @@ def _stream(folder: DataFolder, files: list[str], on_damaged: Callable[[DamagedF
         for start in range(0, table.num_rows, _ROWS_AT_ONCE):
             for row in table.slice(start, _ROWS_AT_ONCE).to_pylist(maps_as_pydicts="strict"):
                 yield file, CaptureView(**row)
+
+
+def _read(path: Path) -> pa.Table:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        if not file.schema_arrow.equals(SCHEMA):
+            message = "its columns are not those of landed answers"
+            raise pa.ArrowInvalid(message)
+        table = file.read()
+    table.validate(full=True)
+    return table
 
 
 def _set_aside(folder: DataFolder, path: Path, error: Exception) -> None:

@@ -1,6 +1,6 @@
 """Publications: what readers see, immutable, and one link that leads to the last good one.
 
-    published/<name>/packhouse.duckdb           every table of PUBLIC_TABLES: keyed, sorted by key, with COMMENTs
+    published/<name>/packhouse.duckdb           every table of PUBLIC_TABLES, sorted by its key, with COMMENTs
     published/<name>/parquet/<table>.parquet    the same rows, zstd
     published/<name>/manifest.json              schema version, run, as-of, rows per table, checks, size and SHA-256 of each file
 
@@ -24,7 +24,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from transforms.schemas import PUBLIC_TABLES, RUNS, STORE_TABLES, Table
+from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, PUBLIC_TABLES, RUNS, STORE_TABLES, Table
 from warehouse.checks import CheckResult, evaluate_checks, load_expectations
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, columns_of, ddl, fill, first_line
 from warehouse.durable import make_folder, point, remove_tree, sync_file, sync_folder
@@ -38,6 +38,9 @@ DATABASE = "packhouse.duckdb"
 MANIFEST = "manifest.json"
 # What the store does not have and the caller brings.
 BROUGHT = tuple(table for table in PUBLIC_TABLES if table not in STORE_TABLES)
+# An index has to fit in memory (https://duckdb.org/docs/stable/guides/performance/indexing), so tables that outgrow the catalog are
+# sorted by their key and have no index on it.
+INDEXED = (PACKAGES, CATEGORIES, GRIDS, GRID_PACKAGES, RUNS)
 
 _COPY = "INSERT INTO staged.main.$table BY NAME SELECT $columns FROM $origin ORDER BY $key"
 _EXPORT = "COPY (SELECT * FROM staged.main.$table ORDER BY $key) TO ? (FORMAT parquet, COMPRESSION zstd)"
@@ -106,6 +109,12 @@ def publish(
     )
 
 
+def make_public_table(connection: duckdb.DuckDBPyConnection, catalog: str, table: Table) -> None:
+    """Make one empty table of a publication in an attached database."""
+    for statement in ddl(catalog, table, has_primary_key=table in INDEXED):
+        connection.execute(statement)
+
+
 def _free_name(folder: DataFolder, run_id: str) -> str:
     names = (run_id, *(f"{run_id}-{number:02}" for number in range(2, 1000)))
     return next(name for name in names if not (folder.published / name).exists())
@@ -129,10 +138,12 @@ def _attached(store: Store, staging: Path) -> Iterator[duckdb.DuckDBPyConnection
 
 
 def _fill_database(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> dict[str, int]:
+    connection.begin()  # one commit for two hundred statements, each of which would wait for the disk
+    for table in PUBLIC_TABLES:
+        make_public_table(connection, "staged", table)
+    connection.commit()
     counts = {}
     for table in PUBLIC_TABLES:
-        for statement in ddl("staged", table, has_primary_key=True):
-            connection.execute(statement)
         if table in BROUGHT:
             _copy_arrow(connection, table, tables[table.name])
         else:

@@ -62,7 +62,7 @@ class Publication:
         cursor.execute("USE publication.main")
         return cursor
 
-    def package(self, *, id: int | None = None, slug: str | None = None) -> dict[str, Any] | None:  # noqa: A002 -- the column's name
+    def package(self, *, id: int | None = None, slug: str | None = None) -> dict[str, Any] | None:  # noqa: A002 - the column's name
         """The row of one package by its id or its slug; ``None`` when there is none."""
         found = _rows(self.cursor(), PACKAGES, "id = ?", [id]) if id is not None else _rows(self.cursor(), PACKAGES, "slug = ?", [slug])
         return next(found, None)

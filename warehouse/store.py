@@ -9,9 +9,10 @@ and loading the same again changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from sys import intern
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_h
 from warehouse.listings import LISTINGS_DDL, join_listings
 
 SCHEMA_VERSION = 1
+_ROWS_AT_ONCE = 10_000
 
 _OWN_DDL = (
     STANDINGS_DDL,
@@ -129,9 +131,12 @@ class Store:
 
     def last_outcomes(self) -> dict[tuple[str, str], tuple[str, datetime, str]]:
         """What was heard last, when and in which run: ``{(subject, facet): (outcome, confirmed_at, run_id)}``."""
+        outcomes = {}
         with self._reading():
-            rows = self.connection.sql(LAST_OUTCOMES).to_arrow_table().to_pylist()
-        return {(row["subject"], row["facet"]): (row["outcome"], row["heard_at"], row["run_id"]) for row in rows}
+            for batch in self.connection.sql(LAST_OUTCOMES).to_arrow_reader(_ROWS_AT_ONCE):
+                for subject, facet, outcome, heard_at, run_id in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    outcomes[subject, intern(facet)] = (intern(outcome), heard_at, intern(run_id))
+        return outcomes
 
     def runs(self) -> list[dict[str, Any]]:
         """The rows of ``runs``, oldest first."""
@@ -172,10 +177,11 @@ class Store:
             yield self.connection
             self.connection.commit()
         except DUCKDB_ERRORS as error:
-            self._roll_back()
+            with suppress(WarehouseError):
+                self.reopen()  # which rolls back; a full disk leaves nothing else that works
             raise self._explained(error) from error
         except BaseException:
-            self._roll_back()
+            self.connection.rollback()
             raise
 
     @contextmanager
@@ -184,12 +190,6 @@ class Store:
             yield
         except DUCKDB_ERRORS as error:
             raise self._explained(error) from error
-
-    def _roll_back(self) -> None:
-        try:
-            self.connection.rollback()
-        except DUCKDB_ERRORS:  # the connection itself is broken; closing it is the roll back
-            self.connection.close()
 
     def _explained(self, error: BaseException) -> WarehouseError:
         said = first_line(error)

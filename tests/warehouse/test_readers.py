@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import shutil
+import threading
+
+import pyarrow as pa
+import pytest
+
+from tests.warehouse.scenes import hour, package, publish_packages
+from warehouse.errors import InvalidQuery, NothingPublished
+from warehouse.folder import DataFolder
+from warehouse.publication import DATABASE, MANIFEST
+from warehouse.readers import open_current, open_publication, query
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A data folder with thirty packages published."""
+    folder = DataFolder(tmp_path / "data")
+    publish_packages(folder, "run-1", [package(number) for number in range(1, 31)])
+    return folder
+
+
+@pytest.fixture
+def publication(folder):
+    """The current publication, open."""
+    with open_current(folder) as publication:
+        yield publication
+
+
+def test_a_package_is_found_by_id_and_by_slug(publication):
+    """Both give the same row, with lists as lists and times aware; an unknown one gives nothing."""
+    row = publication.package(id=7)
+    assert row == publication.package(slug="package-7")
+    assert (row["title"], row["weeks"], row["participants"], row["last_commit_at"]) == ("Package 7", [1] * 52, ["ann", "bob"], hour(0))
+    assert publication.package(id=99) is None
+    assert publication.package(slug="x' OR true --") is None
+
+
+def test_rows_come_by_key(publication):
+    """Packages, categories, grids and their members, in order."""
+    assert [row["id"] for row in publication.packages()] == list(range(1, 31))
+    assert [row["slug"] for row in publication.categories()] == ["apps"]
+    assert [row["slug"] for row in publication.grids()] == ["calendars"]
+    assert [(row["grid"], row["package"]) for row in publication.grid_packages()] == [("calendars", "package-1")]
+    assert (publication.run_id, publication.as_of_at) == ("run-1", hour(24))
+
+
+def test_an_open_publication_stays_while_others_come(folder):
+    """A reader sees the publication it opened, whole, however often `current` moves; a new reader sees the newest."""
+    with open_current(folder) as old:
+        rows = old.packages()
+        first = next(rows)
+        publish_packages(folder, "run-2", [package(number, stars_count=200) for number in range(1, 31)])
+        assert {row["stars_count"] for row in [first, *rows]} == {100}
+        assert old.package(id=1)["stars_count"] == 100
+        with open_current(folder) as new:
+            assert (new.run_id, new.package(id=1)["stars_count"]) == ("run-2", 200)
+
+
+def test_a_publication_deleted_under_its_reader_stays_readable(folder):
+    """Someone removes the folder: who has it open goes on, who comes later is told."""
+    with open_current(folder) as publication:
+        shutil.rmtree(folder.published)
+        assert sum(1 for _ in publication.packages()) == 30
+        assert query(publication, "SELECT sum(stars_count) AS stars FROM packages").read_all().to_pylist() == [{"stars": 3000}]
+        with pytest.raises(NothingPublished, match=r"the link `current` leads nowhere\. Next: run packhouse harvest"):
+            open_current(folder)
+
+
+def test_nothing_published_says_what_to_do(tmp_path):
+    """An empty or missing data folder is told as such and not made."""
+    with pytest.raises(NothingPublished, match=r"there is no publication yet\. Next: run packhouse harvest"):
+        open_current(DataFolder(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("name", [DATABASE, MANIFEST])
+@pytest.mark.parametrize("content", [None, b"", b"junk" * 5000])
+def test_damaged_publication_is_told(folder, name, content):
+    """A file missing or damaged is one message, not a traceback."""
+    path = folder.current.resolve() / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(NothingPublished, match=r"run-1 cannot be read \(.*Next: write a new one with packhouse publish"):
+        open_current(folder)
+
+
+def test_older_publications_can_be_opened_by_their_folder(folder):
+    """What is kept can be read."""
+    publish_packages(folder, "run-2", [package(number) for number in range(1, 31)])
+    with open_publication(folder.published / "run-1") as publication:
+        assert publication.run_id == "run-1"
+
+
+def test_threads_share_a_publication(publication):
+    """Each call has its own cursor, so requests of a server do not wait for or disturb each other."""
+    found, failures = [], []
+
+    def work(number):
+        try:
+            found.extend(publication.package(id=number)["id"] for _ in range(10))
+            found.extend(row["id"] for row in publication.packages() if row["id"] == number)
+        except Exception as error:  # noqa: BLE001 - reported below
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert sorted(found) == sorted(list(range(1, 9)) * 11)
+
+
+@pytest.mark.parametrize(
+    ("sql", "count"),
+    [
+        ("SELECT * FROM packages", 30),
+        ("FROM packages LIMIT 3;", 3),
+        ("WITH a AS (SELECT 1 AS n) SELECT n FROM a -- comment", 1),
+        ("VALUES (1), (2)", 2),
+        ("SHOW TABLES", 14),
+        ("DESCRIBE grids", 8),
+        ("SUMMARIZE categories", 8),
+        ("EXPLAIN SELECT 1", 1),
+        ("PIVOT packages ON repo_state USING count(*)", 30),
+        ("SELECT * FROM packages WHERE id < 0", 0),
+        ("SELECT ';' AS text", 1),
+        ("SELECT timezone('Europe/Berlin', last_commit_at) FROM packages", 30),
+    ],
+)
+def test_reading_statements_are_answered(publication, sql, count):
+    """Whatever reads is answered as Arrow."""
+    assert query(publication, sql).read_all().num_rows == count
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM packages",
+        "INSERT INTO packages (id) VALUES (99)",
+        "UPDATE packages SET stars_count = 0",
+        "DROP TABLE packages",
+        "CREATE TABLE mine AS SELECT 1",
+        "CREATE TEMP TABLE mine AS SELECT 1",
+        "CREATE MACRO mine() AS 1",
+        "COPY packages TO 'out.csv'",
+        "EXPORT DATABASE 'out'",
+        "ATTACH 'other.duckdb' AS other",
+        "DETACH publication",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET memory_limit = '100GB'",
+        "RESET lock_configuration",
+        "USE memory",
+        "PRAGMA database_list",
+        "CALL pragma_version()",
+        "BEGIN",
+        "CHECKPOINT",
+        "VACUUM",
+        "PREPARE p AS SELECT 1",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DROP TABLE packages",
+        "",
+        "   ;",
+        "-- nothing",
+        "EXPLAIN ANALYZE DELETE FROM packages",
+        "SELEC 1",
+        "SELECT nothing FROM packages",
+        "SELECT * FROM nowhere",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM read_parquet('https://example.org/a.parquet')",
+        "SELECT * FROM glob('/etc/*')",
+        "FROM packages_in_python",
+        "SELECT CAST(slug AS INTEGER) FROM packages",
+        "SELECT error('told') FROM packages",
+    ],
+)
+def test_everything_else_is_refused_with_a_reason(publication, tmp_path, monkeypatch, sql):
+    """Writes, settings, files, network, Python's variables, several statements and nonsense: one kind of error that says what next."""
+    packages_in_python = pa.table({"a": [1]})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidQuery, match="Next: "):
+        query(publication, sql).read_all()
+    assert list(tmp_path.iterdir()) == [tmp_path / "data"]
+    assert publication.package(id=1) is not None
+    assert packages_in_python.num_rows == 1
+
+
+def test_a_large_answer_streams(publication):
+    """The first rows are there before the last are made, and a failure in the middle is told as such."""
+    reader = query(publication, "SELECT r FROM range(100_000_000_000) t(r)")
+    assert isinstance(reader, pa.RecordBatchReader)
+    assert reader.read_next_batch().column(0)[0].as_py() == 0
+    reader.close()
+    broken = query(publication, "SELECT CASE WHEN r = 3_000_000 THEN error('told') ELSE r::VARCHAR END AS r FROM range(4_000_000) t(r)")
+    with pytest.raises(InvalidQuery, match="told"):
+        for _ in broken:
+            pass
+
+
+def test_a_query_left_half_read_disturbs_nobody(publication):
+    """Each query has its own cursor."""
+    reader = query(publication, "SELECT * FROM range(1_000_000)")
+    reader.read_next_batch()
+    assert query(publication, "SELECT count(*) AS n FROM packages").read_all().to_pylist() == [{"n": 30}]
+    assert publication.package(id=3)["id"] == 3
