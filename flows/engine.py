@@ -113,7 +113,7 @@ def _environment(home: Path) -> dict[str, str]:
         "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
         "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
         "PREFECT_UI_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",  # what fails is raised to our caller, who says it in words
         "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
         "PACKHOUSE_PREFECT_VERSION": version("prefect"),
     }

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from extractors.clock import Clock, FixedClock, SystemClock
 from extractors.conversation import PARTICIPANTS, Answer, Plan
 from extractors.driver import hold, hold_later
@@ -300,17 +303,23 @@ def publish_run(run: HarvestRun) -> None:
     if report is None:
         message = "load_run comes before publish_run"
         raise RuntimeError(message)
-    publish_records(run.folder, run.store, run.catalog, run.settings.max_age, report)
+    publish_records(run.folder, run.store, run.catalog, run.settings.max_age, report, slugs=run.options.slugs)
     write_run_report(run.folder, {**report.run, "request": run.options.fingerprint()})
 
 
-def publish_records(folder: DataFolder, store: Store, catalog: Catalog, max_age: timedelta, report: RunReport) -> None:
-    """Build the records as of ``report.run['as_of_at']``, publish them if the checks let them, and complete the report."""
+def publish_records(
+    folder: DataFolder, store: Store, catalog: Catalog, max_age: timedelta, report: RunReport, *, slugs: tuple[str, ...] = ()
+) -> None:
+    """Build the records as of ``report.run['as_of_at']``, publish them if the checks let them, and complete the report.
+
+    The report counts the states of the packages that were asked about: ``slugs``, or all.
+    """
     latest = store.latest()
     packages = build_packages(catalog, latest, as_of=report.run["as_of_at"], max_age=max_age)
     tables = {**catalog.tables(), "packages": packages, "participants": build_participants(catalog, latest)}
     info = publish(folder, run=report.run, tables=tables, store=store)
-    report.states = count_states(packages)
+    asked = packages.filter(pc.is_in(packages["slug"], value_set=pa.array(slugs, pa.string()))) if slugs else packages
+    report.states = count_states(asked)
     report.checks = [check.as_dict() for check in info.checks]
     if info.is_current:
         report.published = str(info.path / DATABASE)

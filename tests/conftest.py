@@ -87,7 +87,7 @@ class Bench:
         }
         named = {names.get(name, f"PACKHOUSE_{name.upper()}"): text for name, text in self.flags().items()}
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        return {**kept, **named, **self.environ, "PYTHONWARNINGS": "default"}
+        return {**kept, **named, **self.environ}
 
     def harvest(self, *slugs: str, **options: Any) -> RunReport:
         """Harvest in this process, without an engine."""

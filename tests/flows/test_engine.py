@@ -1,0 +1,178 @@
+"""Prefect for real: the embedded engine with its whole life, and a server that deploys and schedules."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Bench
+
+BIN = Path(sys.executable).parent
+pytestmark = pytest.mark.slow
+
+
+def _packhouse(bench: Bench, *arguments: str, **extra: str) -> subprocess.Popen[str]:
+    command = [str(BIN / "python"), "-m", "packhouse", *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env={**bench.variables(), **extra}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _children_named(text: str, marker: str) -> list[int]:
+    """Processes whose command line has ``text`` and whose environment has ``marker``."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line, environ = entry.joinpath("cmdline").read_bytes(), entry.joinpath("environ").read_bytes()
+        except OSError:
+            continue
+        if text.encode() in line and marker.encode() in environ:
+            found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_the_embedded_engine_runs_a_harvest_and_leaves_nothing_behind(bench: Bench) -> None:
+    """A harvest is a flow run with its task runs; the home is under the data folder; afterwards no server runs."""
+    process = _packhouse(bench, "harvest", "django-scheduler", "--json")
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    report = json.loads(out)
+    assert report["run"]["engine"] == "prefect"
+    assert (bench.data / "prefect" / "prefect.db").exists()
+    assert _children_named("flows.embedded_server", str(bench.data)) == []
+    again = _packhouse(bench, "replay", "--json")
+    out, err = again.communicate(timeout=200)
+    assert again.returncode == 3, err  # the other packages were never asked for
+    assert json.loads(out)["run"]["kind"] == "replay"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for orphans in /proc")
+def test_a_killed_run_leaves_no_server(bench: Bench) -> None:
+    """After ``kill -9`` of the run its embedded server ends by itself, at its first start as in the middle of a run."""
+    bench.services.faults.latency_ms = 400
+    for requests in (0, 3):
+        process = _packhouse(bench, "harvest", PACKHOUSE_CONCURRENCY="1")
+        while len(bench.services.ledger) < requests or not _children_named("flows.embedded_server", str(bench.data)):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.kill()
+        process.communicate()
+        deadline = time.monotonic() + 20
+        while _children_named("flows.embedded_server", str(bench.data)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert _children_named("flows.embedded_server", str(bench.data)) == []
+
+
+@pytest.mark.timeout(300)
+def test_sigterm_under_the_engine_ends_cleanly(bench: Bench) -> None:
+    """Prefect's own handling of signals does not get in the way of ours."""
+    bench.services.faults.latency_ms = 300
+    process = _packhouse(bench, "harvest", PACKHOUSE_CONCURRENCY="2")
+    while len(bench.services.ledger) < 5:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "goes on where it stopped" in err
+    assert "Traceback" not in err
+    assert _children_named("flows.embedded_server", str(bench.data)) == []
+
+
+@contextmanager
+def _server(home: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A real Prefect server with its services, on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    environ = {
+        **kept,
+        "HOME": str(home),
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
+        "DO_NOT_TRACK": "1",
+        "PACKHOUSE_CHECKOUT": str(ROOT),
+    }
+    log = (home / "server.log").open("wb")
+    command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    server = subprocess.Popen(command, cwd=home, env=environ, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        _wait_until_healthy(environ["PREFECT_API_URL"], server, log.name)
+        yield environ["PREFECT_API_URL"], environ
+    finally:
+        server.terminate()
+        server.wait(30)
+        log.close()
+
+
+def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: str) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert server.poll() is None, Path(log).read_text()[-2000:]
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.3)
+    pytest.fail("the Prefect server did not start: " + Path(log).read_text()[-2000:])
+
+
+def _post(url: str, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.timeout(400)
+def test_a_real_server_deploys_schedules_and_shows_a_run(bench: Bench, tmp_path: Path) -> None:
+    """The pinned versions let a server deploy ``prefect.yaml``, schedule its cron, and show a harvest with its report.
+
+    A healthy server is not enough: with a newer FastAPI deploying fails, with a newer SQLAlchemy no cron run is ever made.
+    """
+    with _server(tmp_path) as (url, environ):
+        for arguments in (["work-pool", "create", "packhouse", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
+            done = subprocess.run(
+                [str(BIN / "prefect"), *arguments], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+        deadline = time.monotonic() + 60
+        scheduled: list[Any] = []
+        while not scheduled and time.monotonic() < deadline:
+            scheduled = _post(f"{url}/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
+            time.sleep(0.5)
+        assert scheduled, "the cron schedule made no run"
+        assert {run["auto_scheduled"] for run in scheduled} == {True}
+        process = _packhouse(bench, "harvest", "django-scheduler", "--json", PREFECT_API_URL=url, PREFECT_HOME=environ["PREFECT_HOME"])
+        _out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert not (bench.data / "prefect").exists(), "with a server configured none is embedded"
+        runs = _post(f"{url}/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}})
+        assert [run["name"] for run in runs] == ["Harvest the catalog"]
+        assert runs[0]["parameters"]["slugs"] == ["django-scheduler"]
+        artifacts = _post(f"{url}/artifacts/filter", {})
+        assert [artifact["key"] for artifact in artifacts] == ["harvest-report"]
+        assert "GitHub quota units" in artifacts[0]["data"]
+        deadline = time.monotonic() + 30
+        names: list[str] = []
+        while len(names) < 3 and time.monotonic() < deadline:  # task runs are recorded from events, a little later
+            names = [run["name"] for run in _post(f"{url}/task_runs/filter", {})]
+            time.sleep(0.5)
+        assert sorted(names) == ["Check and publish the records", "Fetch subjects 1 to 2 of 2", "Load what landed into the store"]
