@@ -138,6 +138,21 @@ def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool)
 
 
 @cli.command()
+@_places
+@_as_json
+def publish(*, is_json: bool, **places: str | None) -> None:
+    """Publish what the store has with the catalog as it is now, without asking anyone.
+
+    \b
+    Example:
+      packhouse publish                       after an edit of the catalog, or when a disk was full
+    """
+    from flows.publishing import republish
+
+    _finish(republish(_settings(**places)), is_json=is_json)
+
+
+@cli.command()
 @click.argument("slug")
 @_places
 @click.option("--compact", is_flag=True, help="Print the bytes the API sends instead of indented JSON.")

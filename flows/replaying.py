@@ -8,8 +8,8 @@ from typing import Any
 
 from flows.loading import gather, load
 from flows.progress import Progress
+from flows.publishing import publish_records
 from flows.report import FAILED, RunReport
-from flows.steps import publish_records
 from settings import Settings
 from warehouse.catalog_files import load_catalog
 from warehouse.errors import NothingPublished

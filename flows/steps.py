@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from extractors.clock import Clock, FixedClock, SystemClock
 from extractors.conversation import PARTICIPANTS, Answer, Plan
 from extractors.driver import hold, hold_later
@@ -25,16 +22,14 @@ from flows.loading import Gathered, gather, load, slowest, spent_by_facet
 from flows.options import HarvestOptions
 from flows.planning import PAGE_SIZE, SETTLED, Due, HarvestPlan, LastAnswer, batches, plan_harvest
 from flows.progress import Progress
-from flows.report import DONE, FAILED, REFUSED, STOPPED, RunReport
+from flows.publishing import publish_records
+from flows.report import DONE, FAILED, STOPPED, RunReport
 from settings import Settings
 from transforms.catalog import Catalog
-from transforms.records import build_packages, build_participants
 from transforms.schemas import FINDINGS
 from warehouse.catalog_files import load_catalog
 from warehouse.folder import DataFolder
-from warehouse.freshness import count_states
 from warehouse.landing import LandingWriter, read_captures
-from warehouse.publication import DATABASE, publish
 from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
 
@@ -305,27 +300,6 @@ def publish_run(run: HarvestRun) -> None:
         raise RuntimeError(message)
     publish_records(run.folder, run.store, run.catalog, run.settings.max_age, report, slugs=run.options.slugs)
     write_run_report(run.folder, {**report.run, "request": run.options.fingerprint()})
-
-
-def publish_records(
-    folder: DataFolder, store: Store, catalog: Catalog, max_age: timedelta, report: RunReport, *, slugs: tuple[str, ...] = ()
-) -> None:
-    """Build the records as of ``report.run['as_of_at']``, publish them if the checks let them, and complete the report.
-
-    The report counts the states of the packages that were asked about: ``slugs``, or all.
-    """
-    latest = store.latest()
-    packages = build_packages(catalog, latest, as_of=report.run["as_of_at"], max_age=max_age)
-    tables = {**catalog.tables(), "packages": packages, "participants": build_participants(catalog, latest)}
-    info = publish(folder, run=report.run, tables=tables, store=store)
-    asked = packages.filter(pc.is_in(packages["slug"], value_set=pa.array(slugs, pa.string()))) if slugs else packages
-    report.states = count_states(asked)
-    report.checks = [check.as_dict() for check in info.checks]
-    if info.is_current:
-        report.published = str(info.path / DATABASE)
-    else:
-        report.run |= {"outcome": REFUSED, "detail": "; ".join(check.message for check in info.unmet if check.stops)}
-        store.record_run(report.run)
 
 
 def _run_row(run: HarvestRun) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""From the store to a publication: the records as of a run, checked, and ``current`` moved when they pass."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.report import REFUSED, RunReport
+from settings import Settings
+from transforms.catalog import Catalog
+from transforms.records import build_packages, build_participants
+from warehouse.catalog_files import load_catalog
+from warehouse.errors import NothingPublished
+from warehouse.folder import DataFolder
+from warehouse.freshness import count_states
+from warehouse.publication import DATABASE, publish
+from warehouse.store import Store, open_store
+
+
+def publish_records(
+    folder: DataFolder, store: Store, catalog: Catalog, max_age: timedelta, report: RunReport, *, slugs: tuple[str, ...] = ()
+) -> None:
+    """Build the records as of ``report.run['as_of_at']``, publish them if the checks let them, and complete the report.
+
+    The report counts the states of the packages that were asked about: ``slugs``, or all.
+    """
+    latest = store.latest()
+    packages = build_packages(catalog, latest, as_of=report.run["as_of_at"], max_age=max_age)
+    tables = {**catalog.tables(), "packages": packages, "participants": build_participants(catalog, latest)}
+    info = publish(folder, run=report.run, tables=tables, store=store)
+    asked = packages.filter(pc.is_in(packages["slug"], value_set=pa.array(slugs, pa.string()))) if slugs else packages
+    report.states = count_states(asked)
+    report.checks = [check.as_dict() for check in info.checks]
+    if info.is_current:
+        report.published = str(info.path / DATABASE)
+    else:
+        report.run |= {"outcome": REFUSED, "detail": "; ".join(check.message for check in info.unmet if check.stops)}
+        store.record_run(report.run)
+
+
+def republish(settings: Settings) -> RunReport:
+    """Publish what the store has, as of the last run, with the catalog as it is now; asks nobody.
+
+    Raises NothingPublished when there is no run yet, and what storage raises; ``current`` then has not moved.
+    """
+    catalog = load_catalog(settings.catalog)
+    folder = DataFolder(settings.data)
+    with folder.lock(), open_store(folder, is_read_only=False) as store:
+        runs = [run for run in store.runs() if run["as_of_at"] is not None]
+        if not runs:
+            raise NothingPublished(f"the store in {folder.root} has no run yet, so there is nothing to publish. Next: packhouse harvest")
+        report = RunReport(run=runs[-1] | {"outcome": "done", "packages_count": len(catalog.entries)})
+        publish_records(folder, store, catalog, settings.max_age, report)
+        report.run |= {"kind": "publish"}
+        return report
