@@ -142,15 +142,15 @@ class _Line:
         self._busy: list[int] = []
 
     def open(self) -> None:
-        size = min(self.service.max_connections, CONNECTIONS_PER_POOL)
-        count = -(-self.service.max_connections // size)
-        limits = httpx.Limits(max_connections=size, max_keepalive_connections=size, keepalive_expiry=30)
+        total = self.service.max_connections
+        count = -(-total // CONNECTIONS_PER_POOL)
         timeout = httpx.Timeout(self._timeouts.read, connect=self._timeouts.connect, pool=None)
         verify = httpx.create_ssl_context()
-        self._pools = [
-            httpx.AsyncClient(limits=limits, timeout=timeout, verify=verify, headers=self._headers, cookies=_NoCookies())
-            for _ in range(count)
-        ]
+        for index in range(count):
+            size = total // count + (index < total % count)
+            limits = httpx.Limits(max_connections=size, max_keepalive_connections=size, keepalive_expiry=30)
+            pool = httpx.AsyncClient(limits=limits, timeout=timeout, verify=verify, headers=self._headers, cookies=_NoCookies())
+            self._pools.append(pool)
         self._busy = [0] * count
 
     async def close(self) -> None:
@@ -174,7 +174,7 @@ class _Line:
             return _failure(f"timeout: {type(fault).__name__}")
         except httpx.ConnectError as fault:
             return _failure(f"connect: {fault}")
-        except httpx.HTTPError as fault:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:  # the latter two: a location httpx cannot even read
             return _failure(f"transport: {type(fault).__name__} {fault}".rstrip())
         finally:
             self._busy[lane] -= 1

@@ -20,7 +20,7 @@ from extractors.session import Session
 from extractors.verdict import Judgement, Verdict, judge_answer
 
 MAX_ATTEMPTS = 3  # of an ask that gets no answer or a 5xx
-MAX_LIMITS = 5  # how often one ask is put again although it was limited each time, while others are answered
+MAX_LIMITS = 5  # how often one ask is put again although it alone was limited each time
 FIRST_BACKOFF = 1.0  # seconds; the upper end of the jitter, doubled with each attempt
 LONGEST_BACKOFF = 30.0
 PASS_PAUSES = (2.0, 4.0)  # seconds before the second and the third pass; GitHub computes its statistics meanwhile
@@ -125,7 +125,7 @@ class _Driver:
             self.drop(subject, plan)
 
     async def answer(self, ask: Ask) -> Answer | None:
-        """Recall or send, again where that may help; ``None`` when the source ended or the run was stopped."""
+        """Recall or send, again where that may help; ``None`` when the plan is to be given up."""
         ask = self.session.client.localise(ask)
         recalled = self.recall(ask)
         if recalled is not None:
@@ -139,8 +139,10 @@ class _Driver:
             if judgement is None or judgement.verdict not in _INCONCLUSIVE:
                 self.session.tally(ask.source).unanswered = 0
                 return answer
-            if judgement.verdict is Verdict.LIMITED and limits < MAX_LIMITS:
+            if judgement.verdict is Verdict.LIMITED:
                 limits += 1
+                if limits > MAX_LIMITS:
+                    return None
                 continue
             failures += 1
             if not judgement.is_retryable or failures >= MAX_ATTEMPTS:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 
 from extractors.conversation import Plan
+
+TURNS = 100  # plans of other sources read in one go before others get their turn
 
 
 def source_of(subject: str) -> str:
@@ -39,7 +42,9 @@ class Feed:
 
     async def take(self, source: str) -> tuple[str, Plan] | None:
         """Return the next plan of a source; ``None`` when there is none left or the source has ended."""
-        while not self._is_ended(source):
+        for turn in count(1):
+            if self._is_ended(source):
+                break
             if self._kept[source]:
                 self._taken.set()
                 return self._kept[source].popleft()
@@ -48,6 +53,8 @@ class Feed:
                 await self._taken.wait()
             elif not self._read():
                 return None
+            elif turn % TURNS == 0:
+                await asyncio.sleep(0)
         self._drop_kept(source)
         return None
 
