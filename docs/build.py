@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import click
+
+from packhouse import cli
 from settings import CONFIG_FILE, FIELDS, Field
+from warehouse.dictionary import dictionary_of_schema
 
 DOCS = Path(__file__).resolve().parent
 GENERATED = "<!-- Written by docs/build.py; run `make docs` after a change of the code. -->\n\n"
+HELP_WIDTH = 100  # fixed, so that the page does not depend on anyone's terminal
 
 
 def settings_page() -> str:
     """Every setting with its flag, variable, key and default."""
     rows = "\n".join(_setting(field) for field in FIELDS)
-    return f"""# Settings
+    return f"""{GENERATED}# Settings
 
 A setting is taken from the first of these that has it: a flag, the environment, `{CONFIG_FILE}`, the default.
 The file is looked for in the folder packhouse is started in.
@@ -50,9 +55,32 @@ def _setting(field: Field) -> str:
     return f"| {name} | `{field.variable}` | {default} | {field.meaning} |"
 
 
+def cli_page() -> str:
+    """The help of every command, as ``packhouse COMMAND --help`` prints it."""
+    parts = [
+        f"{GENERATED}# The command line\n",
+        "Results go to stdout, everything else to stderr. Every command answers `--help` (`-h`).\n",
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but something is stale or was refused publication.",
+        "[operations.md](operations.md#exit-codes) says what to do about each; all settings are in [settings.md](settings.md).\n",
+    ]
+    parts += [f"## {context.command_path}\n\n```text\n{context.get_help()}\n```\n" for context in _commands(cli, None, "packhouse")]
+    return "\n".join(parts)
+
+
+def _commands(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
+    """A command and all below it, each in a context whose help has one fixed width."""
+    context = click.Context(command, parent=parent, info_name=name, terminal_width=HELP_WIDTH, **command.context_settings)
+    yield context
+    if isinstance(command, click.Group):
+        for below, inner in sorted(command.commands.items()):
+            yield from _commands(inner, context, below)
+
+
 # File below docs/ -> what makes its text.
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
+    "cli.md": cli_page,
+    "data-dictionary.md": dictionary_of_schema,
 }
 
 
@@ -61,11 +89,11 @@ def main(arguments: list[str], folder: Path = DOCS) -> int:
     if arguments not in ([], ["--check"]):
         sys.stderr.write("usage: docs/build.py [--check]\n")
         return 2
-    stale = [name for name, page in PAGES.items() if _read(folder / name) != GENERATED + page()]
+    stale = [name for name, page in PAGES.items() if _read(folder / name) != page()]
     for name in stale if arguments else ():
         sys.stderr.write(f"docs/{name} is out of step with the code: run `make docs` and commit it\n")
     for name in () if arguments else stale:
-        (folder / name).write_text(GENERATED + PAGES[name](), encoding="utf-8")
+        (folder / name).write_text(PAGES[name](), encoding="utf-8")
     return 1 if arguments and stale else 0
 
 
