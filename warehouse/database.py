@@ -41,10 +41,10 @@ def connect(*, spill: Path | None) -> duckdb.DuckDBPyConnection:
         "temp_directory": str(spill) if spill else "",
         "autoload_known_extensions": False,
         "autoinstall_known_extensions": False,
+        "python_enable_replacements": False,
     }
     connection = duckdb.connect(":memory:", config=config)
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # global: a cursor does not inherit what its connection was told
     return connection
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -121,10 +122,11 @@ def publish_packages(folder: DataFolder, run_id: str, packages: Sequence[dict[st
 
 
 @contextmanager
-def child(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A Python process running ``code`` in this repository; killed at the end if it still lives."""
+def child(code: str, *arguments: object, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python process running ``code`` in this repository, with these variables; killed at the end if it still lives."""
+    environment = {**os.environ, **variables}
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import shutil
 import threading
 
+import duckdb
 import pyarrow as pa
 import pytest
 
-from tests.warehouse.scenes import hour, package, publish_packages
+from tests.warehouse.scenes import child, hour, package, publish_packages
 from warehouse.errors import InvalidQuery, NothingPublished
 from warehouse.folder import DataFolder
 from warehouse.publication import DATABASE, MANIFEST
@@ -176,20 +177,56 @@ def test_reading_statements_are_answered(publication, sql, count):
         "SELECT * FROM read_text('/etc/passwd')",
         "SELECT * FROM read_parquet('https://example.org/a.parquet')",
         "SELECT * FROM glob('/etc/*')",
-        "FROM packages_in_python",
         "SELECT CAST(slug AS INTEGER) FROM packages",
         "SELECT error('told') FROM packages",
     ],
 )
 def test_everything_else_is_refused_with_a_reason(publication, tmp_path, monkeypatch, sql):
-    """Writes, settings, files, network, Python's variables, several statements and nonsense: one kind of error that says what next."""
-    packages_in_python = pa.table({"a": [1]})
+    """Writes, settings, files, network, several statements and nonsense: one kind of error that says what next."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidQuery, match="Next: "):
         query(publication, sql).read_all()
     assert list(tmp_path.iterdir()) == [tmp_path / "data"]
     assert publication.package(id=1) is not None
-    assert packages_in_python.num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("enable_external_access", False),
+        ("lock_configuration", True),
+        ("python_enable_replacements", False),
+        ("autoinstall_known_extensions", False),
+        ("TimeZone", "UTC"),
+    ],
+)
+def test_the_room_is_locked(publication, setting, value):
+    """Files, network, extensions and the variables of this program are closed, and nobody can open them again."""
+    assert query(publication, f"SELECT current_setting('{setting}') AS value").read_all().to_pylist() == [{"value": value}]
+
+
+ZONED = """
+    import sys
+    from pathlib import Path
+    from warehouse.folder import DataFolder
+    from warehouse.readers import open_current, query
+    with open_current(DataFolder(Path(sys.argv[1]))) as publication:
+        print(query(publication, "SELECT last_commit_at::VARCHAR AS text FROM packages LIMIT 1").read_all()["text"][0])
+"""
+
+
+def test_times_are_told_in_utc_wherever_the_machine_is(folder):
+    """The zone of the machine does not reach the answers."""
+    with child(ZONED, folder.root, TZ="America/New_York") as process:
+        assert process.stdout.read() == "2026-01-01 00:00:00+00\n"
+
+
+def test_the_variables_of_this_program_are_no_tables(publication):
+    """DuckDB for Python would find a table in a variable of whoever asks."""
+    in_python = pa.table({"a": [1]})
+    with pytest.raises(duckdb.CatalogException):
+        publication.cursor().sql("FROM in_python")
+    assert in_python.num_rows == 1
 
 
 def test_a_large_answer_streams(publication):

@@ -14,6 +14,19 @@ FETCH = {"run_id": "run-1", "sequence": 1, "source": "github", "subject": "githu
 FINDING = {"run_id": "run-1", "subject": "github:a/b", "code": "repo_renamed", "found_at": hour(1), "message": "renamed"}
 
 
+WRITE = """
+    import sys
+    from pathlib import Path
+    from tests.warehouse.scenes import run_row
+    from warehouse.folder import DataFolder
+    from warehouse.store import open_store
+    with open_store(DataFolder(Path(sys.argv[1])), is_read_only=False) as store:
+        store.record_run(run_row("run-1"))
+        print("open", flush=True)
+        sys.stdin.read()
+"""
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A prepared data folder."""
@@ -156,12 +169,15 @@ def test_rebuilding_that_fails_keeps_the_old_store(folder):
 
 def test_an_old_write_ahead_log_does_not_reach_a_rebuilt_store(folder):
     """A log left by a killed process belongs to the store that was replaced."""
-    fill(folder)
-    folder.store_file.with_name("store.duckdb.wal").write_bytes(b"log of another database")
+    with child(WRITE, folder.root) as process:
+        assert process.stdout.readline() == "open\n"
+        process.kill()
+        process.wait()
+    assert folder.store_file.with_name("store.duckdb.wal").exists()
     with rebuilt_store(folder):
         pass
     with open_store(folder, is_read_only=False) as store:
-        assert count(store, REPOS) == 0
+        assert store.runs() == []
 
 
 @pytest.mark.parametrize(
@@ -182,17 +198,6 @@ def test_store_of_another_schema_is_refused_untouched(folder, change, words):
     with pytest.raises(StoreUnusable, match=words):
         open_store(folder, is_read_only=False)
     assert folder.store_file.read_bytes() == content
-
-
-WRITE = """
-    import sys
-    from pathlib import Path
-    from warehouse.folder import DataFolder
-    from warehouse.store import open_store
-    with open_store(DataFolder(Path(sys.argv[1])), is_read_only=False):
-        print("open", flush=True)
-        sys.stdin.read()
-"""
 
 
 @pytest.mark.parametrize("is_read_only", [True, False])
