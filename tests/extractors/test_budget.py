@@ -196,6 +196,28 @@ def test_headers_out_of_order_do_not_add_to_the_quota():
     assert it.remaining == 4990
 
 
+def test_requests_in_flight_count_against_what_an_answer_tells():
+    """The first of ten answers knows of one request only; the nine others are taken off what it says is left."""
+    it = budget(limit=60)
+    for _ in range(10):
+        it.spend(0)
+    it.settle(sent_at=0, at=1, now=NOW, status=200, headers=quota(60, 59, NOW + timedelta(seconds=100)), cost=1)
+    assert it.remaining == 50
+
+
+def test_a_reset_with_requests_in_flight():
+    """Requests on their way when the quota is full again may count against it, and their answers tell of the old one."""
+    it = budget(limit=60)
+    reset = NOW + timedelta(seconds=100)
+    ask(it, 0, quota(60, 10, reset))
+    it.spend(99)
+    it.spend(99)
+    assert it.delay(100) == 0
+    assert it.remaining == 58
+    it.settle(sent_at=99, at=101, now=NOW + timedelta(seconds=101), status=200, headers=quota(60, 9, reset), cost=1)
+    assert it.remaining == 58
+
+
 def test_another_resource_tells_nothing():
     """The quota of searches is not that of repositories."""
     it = budget()
@@ -304,11 +326,12 @@ class Server:
         return quota(self.limit, self.limit - self.used, NOW + timedelta(seconds=self.reset))
 
 
-STEPS = st.lists(st.tuples(st.floats(0, 40), st.integers(0, 30), st.integers(0, 30), st.booleans()), max_size=60)
+PAUSES = st.just(0.0) | st.floats(0, 40)
+STEPS = st.lists(st.tuples(PAUSES, st.integers(0, 30), st.integers(0, 30), st.booleans()), max_size=60)
 
 
 @settings(max_examples=300, deadline=None)
-@given(steps=STEPS, points=st.integers(1, 40), limit=st.integers(20, 200), length=st.integers(30, 400), concurrency=st.integers(1, 20))
+@given(steps=STEPS, points=st.integers(1, 200), limit=st.integers(20, 60), length=st.integers(30, 400), concurrency=st.integers(1, 20))
 def test_laws(steps, points, limit, length, concurrency):
     """Whatever comes in whatever order: never more than the points in any minute, never below zero, never one request too many."""
     it = budget(limit=20, points=points, concurrency=concurrency)

@@ -403,10 +403,13 @@ def test_a_landed_answer_is_given_once():
 
 
 def test_an_answer_to_the_token_is_not_recalled_for_the_anonymous_question():
-    """A refusal by an organisation that was landed still leads to the question without credentials."""
-    policy = answer_of("/repos/o/a", body=b'{"message": "forbids access via a personal access token (classic)"}', status=403)
-    stage = play(lambda _: OK, holding([repo("a")]), recall={("github:o/a", REPO, "/repos/o/a", 1): policy})
-    assert ["authorization" in request.headers for request in stage.server.requests] == [False]
+    """Refusals by an organisation that were landed still lead to the questions without credentials."""
+    words = b'{"message": "forbids access via a personal access token (classic)"}'
+    urls = {REPO: "/repos/o/a", HEAD: "/repos/o/a/commits?per_page=1"}
+    recall = {("github:o/a", facet, url, 1): answer_of(url, body=words, status=403, facet=facet) for facet, url in urls.items()}
+    stage = play(lambda _: OK, holding([repo("a", frozenset({REPO, HEAD}))]), recall=recall)
+    assert stage.targets(GITHUB) == list(urls.values())
+    assert ["authorization" in request.headers for request in stage.server.requests] == [False, False]
 
 
 def test_a_refused_token_ends_github_only():
