@@ -46,9 +46,11 @@ def _settings(**flags: str | None) -> Settings:
     return load_settings(flags, os.environ, Path(CONFIG_FILE))
 
 
-def _places(command: Command) -> Command:
-    """The two options every command about a data folder has."""
-    command = click.option("--data", metavar="FOLDER", help="Data folder (PACKHOUSE_DATA; default ./data).")(command)
+def _data(command: Command) -> Command:
+    return click.option("--data", metavar="FOLDER", help="Data folder (PACKHOUSE_DATA; default ./data).")(command)
+
+
+def _catalog(command: Command) -> Command:
     return click.option("--catalog", metavar="FOLDER", help="Catalog folder (PACKHOUSE_CATALOG; default ./catalog).")(command)
 
 
@@ -80,7 +82,8 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("slugs", nargs=-1)
-@_places
+@_data
+@_catalog
 @click.option("--max-age", metavar="AGE", help="Ask again only for values at least this old, such as 90m, 20h, 2d (PACKHOUSE_MAX_AGE).")
 @click.option("--full", is_flag=True, help="Ask for everything, however young.")
 @click.option(
@@ -108,7 +111,8 @@ def harvest(*, slugs: tuple[str, ...], dry_run: bool, engine: str, is_json: bool
 
 @cli.command()
 @click.argument("slugs", nargs=-1)
-@_places
+@_data
+@_catalog
 @click.option("--max-age", metavar="AGE", help="Ask again only for values at least this old (PACKHOUSE_MAX_AGE).")
 @click.option("--full", is_flag=True, help="Ask for everything, however young.")
 @click.option("--budget", type=click.IntRange(min=0), metavar="N", help="What would a budget of N quota units leave out?")
@@ -124,7 +128,8 @@ def plan(*, slugs: tuple[str, ...], is_json: bool, **given: Any) -> None:
 
 
 @cli.command()
-@_places
+@_data
+@_catalog
 @_engine
 @_as_json
 def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool) -> None:
@@ -138,23 +143,26 @@ def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool)
 
 
 @cli.command()
-@_places
+@_data
+@_catalog
+@click.option("--accept", metavar="REASON", help="Publish although a check refuses it; the reason is kept in the run's row.")
 @_as_json
-def publish(*, is_json: bool, **places: str | None) -> None:
+def publish(*, accept: str | None, is_json: bool, **places: str | None) -> None:
     """Publish what the store has with the catalog as it is now, without asking anyone.
 
     \b
     Example:
       packhouse publish                       after an edit of the catalog, or when a disk was full
+      packhouse publish --accept "200 packages were retired"
     """
     from flows.publishing import republish
 
-    _finish(republish(_settings(**places)), is_json=is_json)
+    _finish(republish(_settings(**places), accepted=accept), is_json=is_json)
 
 
 @cli.command()
 @click.argument("slug")
-@_places
+@_data
 @click.option("--compact", is_flag=True, help="Print the bytes the API sends instead of indented JSON.")
 def show(*, slug: str, compact: bool, **places: str | None) -> None:
     """Print the v4 record of one package, by slug or id, from the current publication.
@@ -175,7 +183,7 @@ def show(*, slug: str, compact: bool, **places: str | None) -> None:
 
 @cli.command()
 @click.argument("query", required=False)
-@_places
+@_data
 @click.option(
     "--format",
     "style",
@@ -207,7 +215,7 @@ def sql(*, query: str | None, style: str, output: Path | None, **places: str | N
 
 
 @cli.command()
-@_places
+@_data
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen at; 0 takes a free one.")
 def serve(*, host: str, port: int, **places: str | None) -> None:
@@ -224,7 +232,7 @@ def serve(*, host: str, port: int, **places: str | None) -> None:
 
 
 @cli.command()
-@_places
+@_data
 @_as_json
 def status(*, is_json: bool, **places: str | None) -> None:
     """Show the settings in force, the last runs, and how fresh the publication is.
@@ -241,7 +249,7 @@ def status(*, is_json: bool, **places: str | None) -> None:
         _print_json(state)
     else:
         click.echo("\n".join(describe_standing(state)))
-    sys.exit(3 if state["unfresh"] else 0)
+    sys.exit(3 if state["unfresh"] or state["publication"] is None else 0)
 
 
 @cli.group()
@@ -250,7 +258,7 @@ def catalog() -> None:
 
 
 @catalog.command()
-@_places
+@_catalog
 @_as_json
 def check(*, is_json: bool, **places: str | None) -> None:
     """Report every mistake in the catalog at once, with file, line and column; exit 2 when there is one.
@@ -366,11 +374,12 @@ def _run_harvest(options: HarvestOptions, engine: str) -> RunReport:
 
     from flows.engine import prefect_engine
     from flows.sequence import harvest_sequence, run_step
+    from flows.steps import refuse_unknown
 
     settings = _settings(**options.settings)
     from warehouse.catalog_files import load_catalog
 
-    load_catalog(settings.catalog)  # its mistakes are told before an engine is started
+    refuse_unknown(options.slugs, load_catalog(settings.catalog))  # mistakes are told before an engine is started
     if engine == "none":
         return asyncio.run(harvest_sequence(options, settings, run_step=run_step, engine="none"))
     _say("Starting the engine (a few seconds; --engine none does without) ...")

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from extractors.conversation import FACETS, GITHUB, PARTICIPANTS, PROJECT, PYPI, WEEKS
+from extractors.conversation import FACETS, GITHUB, PARTICIPANTS, PROJECT, PYPI, REPO, WEEKS
 
 # Outcomes that settle a facet for its greatest age. The others (pending, failed, limited, invalid) are asked again next run.
 SETTLED = frozenset({"ok", "capped", "empty", "missing", "blocked", "refused", "unsupported"})
+CLOSED = frozenset({"missing", "blocked", "refused"})
 NEVER = datetime.min.replace(tzinfo=UTC)
 PAGE_SIZE = 100  # logins on one page of /contributors
 
@@ -85,13 +87,17 @@ def plan_harvest(
     max_age: timedelta,
     pages: Mapping[str, int],
     budget: int | None,
+    answered: AbstractSet[tuple[str, str]] = frozenset(),
 ) -> HarvestPlan:
-    """Decide what is due at ``as_of``; ``pages`` tells how many pages of participants each subject had."""
+    """Decide what is due at ``as_of``.
+
+    ``pages`` tells how many pages of participants each subject had, ``answered`` which (subject, facet) the run already has.
+    """
     due: list[Due] = []
     fresh = 0
     for subject in subjects:
         facets = FACETS[subject.partition(":")[0]]
-        wanted = frozenset(facet for facet in facets if _is_due(last.get((subject, facet)), as_of, max_age))
+        wanted = _wanted(subject, last, as_of, max_age) - {facet for facet in facets if (subject, facet) in answered}
         fresh += len(facets) - len(wanted)
         if wanted:
             times = [answer.confirmed_at if (answer := last.get((subject, facet))) else NEVER for facet in wanted]
@@ -108,6 +114,13 @@ def plan_harvest(
             if budget is not None and units > budget:
                 left_out.append(item.subject)
     return HarvestPlan(due=tuple(due), fresh_count=fresh, requests=requests, github_units=units, left_out=tuple(left_out))
+
+
+def _wanted(subject: str, last: Mapping[tuple[str, str], LastAnswer], as_of: datetime, max_age: timedelta) -> frozenset[str]:
+    wanted = frozenset(facet for facet in FACETS[subject.partition(":")[0]] if _is_due(last.get((subject, facet)), as_of, max_age))
+    repo = last.get((subject, REPO))
+    # A repository that is missing or closed to us answers no other question either; it is asked for itself when that is due.
+    return frozenset() if repo and REPO not in wanted and repo.outcome in CLOSED else wanted
 
 
 def _is_due(answer: LastAnswer | None, as_of: datetime, max_age: timedelta) -> bool:

@@ -49,7 +49,7 @@ class PlainProgress:
         if now - self._printed_at >= PLAIN_LINE_EVERY_SECONDS:
             self._printed_at = now
             pace = describe_pace(self._done, self._total, now - self._began_at)
-            self._print(f"{self._what}: {self._done:,} of {self._total:,}, {pace}{self._note}")
+            self._print(f"{self._what}: {self._done:,} of {max(self._done, self._total):,}, {pace}{self._note}")
 
     def note(self, text: str) -> None:
         """Print a wait at once, since nothing else will be printed during it."""
@@ -92,6 +92,8 @@ class BarProgress:
     def advance(self, count: int = 1) -> None:
         """Move the bar."""
         self._bar.advance(self._task, count)
+        if self._bar.tasks[0].completed > (self._bar.tasks[0].total or 0):  # redirects and repetitions were not foreseen
+            self._bar.update(self._task, total=self._bar.tasks[0].completed)
         speed = self._bar.tasks[0].speed
         self._bar.update(self._task, pace=f"{speed:,.0f}/s" if speed else "")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.report import REFUSED, RunReport
+from flows.report import DONE, REFUSED, RunReport
 from settings import Settings
 from transforms.catalog import Catalog
 from transforms.records import build_packages, build_participants
@@ -16,11 +17,19 @@ from warehouse.errors import NothingPublished
 from warehouse.folder import DataFolder
 from warehouse.freshness import count_states
 from warehouse.publication import DATABASE, publish
+from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
 
 
 def publish_records(
-    folder: DataFolder, store: Store, catalog: Catalog, max_age: timedelta, report: RunReport, *, slugs: tuple[str, ...] = ()
+    folder: DataFolder,
+    store: Store,
+    catalog: Catalog,
+    max_age: timedelta,
+    report: RunReport,
+    *,
+    slugs: tuple[str, ...] = (),
+    is_forced: bool = False,
 ) -> None:
     """Build the records as of ``report.run['as_of_at']``, publish them if the checks let them, and complete the report.
 
@@ -29,7 +38,7 @@ def publish_records(
     latest = store.latest()
     packages = build_packages(catalog, latest, as_of=report.run["as_of_at"], max_age=max_age)
     tables = {**catalog.tables(), "packages": packages, "participants": build_participants(catalog, latest)}
-    info = publish(folder, run=report.run, tables=tables, store=store)
+    info = publish(folder, run=report.run, tables=tables, store=store, is_forced=is_forced)
     asked = packages.filter(pc.is_in(packages["slug"], value_set=pa.array(slugs, pa.string()))) if slugs else packages
     report.states = count_states(asked)
     report.checks = [check.as_dict() for check in info.checks]
@@ -40,9 +49,10 @@ def publish_records(
         store.record_run(report.run)
 
 
-def republish(settings: Settings) -> RunReport:
+def republish(settings: Settings, *, accepted: str | None) -> RunReport:
     """Publish what the store has, as of the last run, with the catalog as it is now; asks nobody.
 
+    ``accepted`` is why it is to be published although a check refuses it; the reason is kept with the run.
     Raises NothingPublished when there is no run yet, and what storage raises; ``current`` then has not moved.
     """
     catalog = load_catalog(settings.catalog)
@@ -51,7 +61,17 @@ def republish(settings: Settings) -> RunReport:
         runs = [run for run in store.runs() if run["as_of_at"] is not None]
         if not runs:
             raise NothingPublished(f"the store in {folder.root} has no run yet, so there is nothing to publish. Next: packhouse harvest")
-        report = RunReport(run=runs[-1] | {"outcome": "done", "packages_count": len(catalog.entries)})
-        publish_records(folder, store, catalog, settings.max_age, report)
+        report = RunReport(run=runs[-1] | {"packages_count": len(catalog.entries)})
+        if accepted or report.run["outcome"] == REFUSED:
+            report.run |= {"outcome": DONE, "detail": f"published although a check refused it: {accepted}" if accepted else None}
+        publish_records(folder, store, catalog, settings.max_age, report, is_forced=accepted is not None)
+        store.record_run(report.run)
+        write_run_report(folder, _kept_request(folder, report.run))
         report.run |= {"kind": "publish"}
         return report
+
+
+def _kept_request(folder: DataFolder, run: dict[str, Any]) -> dict[str, Any]:
+    """The run's report as it lies in the landing, with the row as it is now, so that a replay knows the same."""
+    kept = next((report for report in read_run_reports(folder, on_damaged=lambda _file: None) if report["run_id"] == run["run_id"]), {})
+    return {**kept, **run}

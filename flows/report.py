@@ -14,10 +14,11 @@ from flows.progress import describe_seconds
 
 DONE = "done"
 STOPPED = "stopped"  # by its budget, a refused token or a wait too long; what landed is loaded and published
-INTERRUPTED = "interrupted"  # by Ctrl-C or SIGTERM; the same command goes on where it stopped
 REFUSED = "refused"  # by the checks; loaded, not published
 FAILED = "failed"
 
+# What the first sentence calls a report; replay and publish speak of the run whose state they published.
+TITLES = {"harvest": "Harvest", "replay": "Replayed up to run", "publish": "Published again run"}
 UNFRESH_STATES = ("stale", "pending")
 SHOWN_FINDINGS = 10
 
@@ -48,8 +49,8 @@ class RunReport:
 
     @property
     def exit_code(self) -> int:
-        """0 done; 1 failed or interrupted; 3 finished, but something is stale or was refused publication."""
-        if self.run["outcome"] in (FAILED, INTERRUPTED):
+        """0 done; 1 failed; 3 finished, but something is stale or was refused publication."""
+        if self.run["outcome"] == FAILED:
             return 1
         unfresh = sum(counts.get(state, 0) for counts in self.states.values() for state in UNFRESH_STATES)
         return 3 if unfresh or self.run["outcome"] in (STOPPED, REFUSED) else 0
@@ -71,11 +72,12 @@ class RunReport:
     def sentences(self) -> list[str]:
         """The report for a person, one sentence per line."""
         run = self.run
-        lines = [f"{run['kind'].capitalize()} {run['run_id']}: {run['outcome']}{_because(run['detail'])}."]
+        why = "by the checks" if run["outcome"] == REFUSED else run["detail"]
+        lines = [f"{TITLES[run['kind']]} {run['run_id']}: {run['outcome']}{_because(why)}."]
         if run["kind"] == "harvest":
             lines.append(self._spending())
         lines.extend(_state_sentences(self.states))
-        lines.extend(f"Check {check['name']}: {check['message']}" for check in self.checks if not check["is_met"])
+        lines.extend(f"Check {check['message']}" for check in self.checks if not check["is_met"])
         lines.extend(f"{finding['level'].capitalize()}: {finding['message']}" for finding in self.findings[:SHOWN_FINDINGS])
         if len(self.findings) > SHOWN_FINDINGS:
             lines.append(f"And {len(self.findings) - SHOWN_FINDINGS:,} more: packhouse sql 'from findings order by found_at desc'")
@@ -89,8 +91,10 @@ class RunReport:
         text = (
             f"{run['packages_count']:,} packages, {run['planned_count']:,} questions due, {run['answered_count']:,} answered: "
             f"{run['requests_count']:,} requests ({per_package:.2f} per package), {run['github_units_count']:,} GitHub quota units, "
-            f"{run['pypi_requests_count']:,} to PyPI, in {describe_seconds(seconds)}"
+            f"{run['pypi_requests_count']:,} to PyPI"
         )
+        if seconds >= 1:
+            text += f", in {describe_seconds(seconds)}"
         if run["waited_seconds"] >= 1:
             text += f", {describe_seconds(run['waited_seconds'])} of them waiting for a quota"
         recalled = sum(counts.get("recalled", 0) for counts in self.spent.values())
@@ -98,7 +102,7 @@ class RunReport:
 
     def markdown(self) -> str:
         """The report as an artifact."""
-        lines = [f"# {self.run['kind'].capitalize()} {self.run['run_id']}", "", *(f"- {sentence}" for sentence in self.sentences()), ""]
+        lines = [f"# {TITLES[self.run['kind']]} {self.run['run_id']}", "", *(f"- {sentence}" for sentence in self.sentences()), ""]
         lines += _markdown_table(
             ("question", "requests", "quota units"), [(facet, c["requests"], c["units"]) for facet, c in self.spent.items()]
         )

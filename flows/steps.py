@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -81,7 +82,7 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
     """
     clock = make_clock(options.fixed_now)
     catalog = load_catalog(settings.catalog)
-    _refuse_unknown(options.slugs, catalog)
+    refuse_unknown(options.slugs, catalog)
     folder = DataFolder(settings.data)
     with folder.lock(), open_store(folder, is_read_only=False) as store:
         reports = list(read_run_reports(folder, on_damaged=lambda _file: None))
@@ -119,7 +120,8 @@ def new_run_id(started_at: datetime, last: str | None) -> str:
     return f"{stamp}-{number:04}"
 
 
-def _refuse_unknown(slugs: tuple[str, ...], catalog: Catalog) -> None:
+def refuse_unknown(slugs: tuple[str, ...], catalog: Catalog) -> None:
+    """Raise UnknownPackages for slugs the catalog does not have."""
     known = {entry.slug for entry in catalog.entries}
     unknown = [slug for slug in slugs if slug not in known]
     if unknown:
@@ -151,38 +153,29 @@ def _bring_home(
 
 def plan_run(run: HarvestRun) -> HarvestPlan:
     """Decide what to ask: what is due, without what this run already landed."""
-    settled = {key for key, outcome in (run.landed.outcomes() if run.landed else {}).items() if outcome in SETTLED}
-    run.plan = _plan(run.options, run.settings, run.catalog, run.store, as_of=run.started_at)
-    due = tuple(
-        Due(subject=item.subject, facets=left, stalest_at=item.stalest_at)
-        for item in run.plan.due
-        if (left := frozenset(facet for facet in item.facets if (item.subject, facet) not in settled))
-    )
-    run.plan = HarvestPlan(
-        due=due,
-        fresh_count=run.plan.fresh_count,
-        requests=run.plan.requests,
-        github_units=run.plan.github_units,
-        left_out=run.plan.left_out,
-    )
+    landed = run.landed.outcomes() if run.landed else {}
+    answered = frozenset(key for key, outcome in landed.items() if outcome in SETTLED)
+    run.plan = _plan(run.options, run.settings, run.catalog, run.store, as_of=run.started_at, answered=answered)
     return run.plan
 
 
 def preview(options: HarvestOptions, settings: Settings) -> HarvestPlan:
     """What a harvest would ask now, without asking, writing or locking anything."""
     catalog = load_catalog(settings.catalog)
-    _refuse_unknown(options.slugs, catalog)
+    refuse_unknown(options.slugs, catalog)
     with open_store(DataFolder(settings.data), is_read_only=True) as store:
-        return _plan(options, settings, catalog, store, as_of=make_clock(options.fixed_now).now())
+        return _plan(options, settings, catalog, store, as_of=make_clock(options.fixed_now).now(), answered=frozenset())
 
 
-def _plan(options: HarvestOptions, settings: Settings, catalog: Catalog, store: Store, *, as_of: datetime) -> HarvestPlan:
+def _plan(
+    options: HarvestOptions, settings: Settings, catalog: Catalog, store: Store, *, as_of: datetime, answered: AbstractSet[tuple[str, str]]
+) -> HarvestPlan:
     wanted = set(options.slugs)
     subjects = [subject for subject, slugs in catalog.subjects.items() if not wanted or wanted & set(slugs)]
     last = {key: LastAnswer(outcome=outcome, confirmed_at=heard_at) for key, (outcome, heard_at, _run) in store.last_outcomes().items()}
     pages = _participant_pages(store)
     max_age = NEVER if options.full else settings.max_age
-    return plan_harvest(subjects, last, as_of=as_of, max_age=max_age, pages=pages, budget=options.budget)
+    return plan_harvest(subjects, last, as_of=as_of, max_age=max_age, pages=pages, budget=options.budget, answered=answered)
 
 
 def _participant_pages(store: Store) -> dict[str, int]:

@@ -34,7 +34,7 @@ OUTCOMES: Mapping[str, str] = {
     "unsupported": "unsupported",
     "refused": "refused",
     "forbidden": "refused",
-    "bad_token": "refused",
+    "bad_token": "failed",  # says nothing of the subject; the next run, with a good token, asks again
     "limited": "limited",
     "transient": "failed",
     "failed": "failed",

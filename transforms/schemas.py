@@ -194,7 +194,7 @@ GRID_PACKAGES = Table(
     ),
 )
 
-STATE = "ok, unchanged, shifted, pending, capped, stale, unsupported, gone or blocked; null when the package has no such source."
+STATE = "ok, pending, capped, stale, unsupported, gone or blocked; null when the package has no such source."
 
 PACKAGES = Table(
     name="packages",
@@ -304,12 +304,16 @@ RUNS = Table(
     key=("run_id",),
     columns=(
         Column("run_id", pa.string(), "Sorts by time."),
-        Column("kind", pa.string(), "harvest or replay."),
+        Column("kind", pa.string(), "harvest."),
         Column("engine", pa.string(), "prefect or none."),
         Column("started_at", INSTANT, "When it began."),
         Column("ended_at", INSTANT, "When it ended."),
         Column("as_of_at", INSTANT, "The moment its publication speaks of."),
-        Column("outcome", pa.string(), "done, stopped (budget), interrupted, refused (checks) or failed."),
+        Column(
+            "outcome",
+            pa.string(),
+            "done, stopped (budget, refused token, too long a wait), refused (by the checks) or failed (killed; loaded later).",
+        ),
         Column("packages_count", pa.int64(), "Packages in the catalog."),
         Column("planned_count", pa.int64(), "Facets that were due."),
         Column("answered_count", pa.int64(), "Facets that were answered."),

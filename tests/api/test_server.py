@@ -44,7 +44,7 @@ def process(folder: Path):
     """Run the server over a data folder; yields the process and its port once it listens."""
     command = [sys.executable, "-W", "error", "-c", PROGRAM, str(folder), BASE]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stderr=pipe, stdout=pipe, text=True) as running:  # noqa: S603 - our own program
+    with subprocess.Popen(command, cwd=ROOT, stderr=pipe, stdout=pipe, text=True) as running:
         try:
             line = running.stderr.readline()
             yield running, int(re.search(r"http://127\.0\.0\.1:(\d+)/api/v4/", line)[1])

