@@ -17,7 +17,7 @@ from warehouse.folder import DataFolder
 from warehouse.landing import DamagedFile, read_captures
 from warehouse.store import Store
 
-ROWS_AT_ONCE = 10_000
+ROWS_AT_ONCE = 2_000
 SLOWEST_SHOWN = 5
 
 

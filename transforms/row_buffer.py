@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-ROWS_HELD = 8192
+ROWS_HELD = 2048
 
 
 class RowBuffer:
