@@ -50,9 +50,8 @@ def main() -> None:
     options.add_argument("--engine", choices=["none", "prefect"], default="none")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="packhouse-bench-") as folder, sandbox(Path(folder), given) as environ:
-        print(
-            f"{given.packages:,} synthetic packages, {given.latency_ms:g} ms latency, concurrency {given.concurrency}, engine {given.engine}"
-        )
+        conditions = f"{given.latency_ms:g} ms latency, concurrency {given.concurrency}, engine {given.engine}"
+        print(f"{given.packages:,} synthetic packages, {conditions}")
         print(f"{'':<28}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}")
         cold = show("harvest, cold", measure(environ, "harvest", "--engine", given.engine, "--json"))
         facts = json.loads(measure(environ, "sql", "--format", "json", FACTS).out)[0]

@@ -10,15 +10,18 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 
 from flows.options import HarvestOptions
 from flows.report import RunReport
 from flows.sequence import harvest_sequence
 from settings import CONFIG_FILE, load_settings
+from warehouse.errors import PublicationFailed
 
 
 async def run_task(name: str, step: Callable[[], Awaitable[None]]) -> None:
@@ -27,8 +30,21 @@ async def run_task(name: str, step: Callable[[], Awaitable[None]]) -> None:
     async def body() -> None:
         await step()
 
-    decorate = task(name=name.split(maxsplit=1)[0].lower(), task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+    decorate = task(
+        name=name.split(maxsplit=1)[0].lower(),
+        task_run_name=name,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=1,
+        retry_delay_seconds=10,
+        retry_condition_fn=_may_pass,
+    )
     await decorate(body)()
+
+
+def _may_pass(_task: object, _run: object, state: State[Any]) -> bool:
+    """Only a disk or a network folder may recover by itself; requests are retried by the driver, where the reasons are known."""
+    return isinstance(state.data, PublicationFailed | OSError)
 
 
 @flow(name="harvest", flow_run_name="Harvest the catalog", persist_result=False)
