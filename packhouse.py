@@ -109,7 +109,9 @@ def harvest(*, slugs: tuple[str, ...], dry_run: bool, engine: str, is_json: bool
     if dry_run:
         _print_plan(options, is_json=is_json)
         return
-    _finish(_run_harvest(options, engine), is_json=is_json)
+    from flows.running import run_harvest
+
+    _finish(run_harvest(options, _settings(**options.settings), engine, _say), is_json=is_json)
 
 
 @cli.command()
@@ -142,7 +144,10 @@ def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool)
     Example:
       packhouse replay                        after a transform was mended, or when the store is damaged
     """
-    _finish(_run_replay({"data": data, "catalog": catalog}, engine), is_json=is_json)
+    from flows.running import run_replay
+
+    given = {name: text for name, text in (("data", data), ("catalog", catalog)) if text}
+    _finish(run_replay(given, _settings(**given), engine, _say), is_json=is_json)
 
 
 @cli.command()
@@ -301,6 +306,7 @@ def demo(*, data: str, engine: str) -> None:
     """
     from extractors.clock import FixedClock
     from flows.options import HarvestOptions
+    from flows.running import run_harvest
     from sandbox.sample import sample_world
     from sandbox.server import running
     from transforms.payload import render
@@ -321,10 +327,10 @@ def demo(*, data: str, engine: str) -> None:
             "time_zone": "America/New_York",
             "max_age": "20h",
         }
-        report = _run_harvest(HarvestOptions(fixed_now=DEMO_NOW, settings=overrides), engine)
+        settings = _settings(**overrides)
+        report = run_harvest(HarvestOptions(fixed_now=DEMO_NOW, settings=overrides), settings, engine, _say)
     for line in report.sentences():
         _say(line)
-    settings = _settings(**overrides)
     with open_current(DataFolder(settings.data)) as publication:
         sys.stdout.buffer.write(render(_payload(publication, DEMO_PACKAGE, settings), indent=4) + b"\n")
         sys.stdout.buffer.flush()
@@ -370,51 +376,6 @@ def _print_plan(options: HarvestOptions, *, is_json: bool) -> None:
         _print_json(planned.as_json())
     else:
         click.echo("\n".join(describe_plan(planned, has_token=settings.github_token is not None)))
-
-
-def _run_harvest(options: HarvestOptions, engine: str) -> RunReport:
-    import asyncio
-
-    from flows.engine import prefect_engine
-    from flows.sequence import harvest_sequence, run_step
-    from flows.steps import refuse_unknown
-
-    settings = _settings(**options.settings)
-    from warehouse.catalog_files import load_catalog
-
-    refuse_unknown(options.slugs, load_catalog(settings.catalog))  # mistakes are told before an engine is started
-    if engine == "none":
-        return asyncio.run(harvest_sequence(options, settings, run_step=run_step, engine="none"))
-    _say("Starting the engine (a few seconds; --engine none does without) ...")
-    with prefect_engine(settings.data / "prefect"):
-        from flows.harvest import harvest as harvest_flow
-
-        return asyncio.run(
-            harvest_flow(
-                slugs=list(options.slugs),
-                full=options.full,
-                budget=options.budget,
-                fixed_now=options.fixed_now,
-                settings=dict(options.settings),
-            )
-        )
-
-
-def _run_replay(overrides: dict[str, str | None], engine: str) -> RunReport:
-    import asyncio
-
-    from flows.engine import prefect_engine
-    from flows.sequence import replay_sequence, run_step
-
-    given = {name: text for name, text in overrides.items() if text}
-    settings = _settings(**given)
-    if engine == "none":
-        return asyncio.run(replay_sequence(settings, run_step=run_step))
-    _say("Starting the engine (a few seconds; --engine none does without) ...")
-    with prefect_engine(settings.data / "prefect"):
-        from flows.replay import replay as replay_flow
-
-        return asyncio.run(replay_flow(settings=given))
 
 
 def _finish(report: RunReport, *, is_json: bool) -> None:

@@ -7,6 +7,7 @@ reads its settings then.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import socket
@@ -45,17 +46,32 @@ def prefect_engine(home: Path) -> Iterator[str]:
     if configured:
         yield configured
         return
-    with _embedded(home) as address:
+    with _sole_user(home), _embedded(home) as address:
         yield address
 
 
 @contextmanager
-def _embedded(home: Path) -> Iterator[str]:
+def _sole_user(home: Path) -> Iterator[None]:
+    """Keep a second run from starting a server on the same database, which the first may still be migrating."""
     try:
         home.mkdir(parents=True, exist_ok=True)
+        handle = (home / ".in-use").open("w")
     except OSError as error:
         message = f"The engine's folder {home} cannot be made ({error.strerror}). Choose another --data, or run with --engine none."
         raise EngineUnavailable(message) from error
+    with handle:  # the kernel frees the lock of a process that dies
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = (
+                f"Another packhouse is just starting in {home.parent}; nothing was started and nothing lost. Next: wait for it to end."
+            )
+            raise EngineUnavailable(message) from error
+        yield
+
+
+@contextmanager
+def _embedded(home: Path) -> Iterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()

@@ -94,6 +94,22 @@ def test_sigterm_under_the_engine_ends_cleanly(bench: Bench) -> None:
     assert _children_named("flows.embedded_server", str(bench.data)) == []
 
 
+@pytest.mark.timeout(300)
+def test_two_runs_starting_at_once_share_no_engine(bench: Bench) -> None:
+    """The second ends with a clear message while the first is still starting its engine, and the first is not disturbed."""
+    first = _packhouse(bench, "harvest", "django-scheduler")
+    while not (bench.data / "prefect" / ".in-use").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    second = _packhouse(bench, "harvest", "django-scheduler")
+    _out, err = second.communicate(timeout=100)
+    assert second.returncode == 1
+    assert "nothing lost" in err
+    assert "Traceback" not in err
+    _out, err = first.communicate(timeout=200)
+    assert first.returncode == 0, err
+
+
 @contextmanager
 def _server(home: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """A real Prefect server with its services, on a free port."""

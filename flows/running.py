@@ -1,0 +1,61 @@
+"""A run under the engine of the caller's choice: as a Prefect flow, or as the very same steps without Prefect.
+
+What can be refused is refused before an engine is started: mistakes in the catalog, unknown slugs, a busy data folder.
+Prefect is imported only here and only when it is wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from flows.engine import prefect_engine
+from flows.options import HarvestOptions
+from flows.report import RunReport
+from flows.sequence import harvest_sequence, replay_sequence, run_step
+from flows.steps import refuse_unknown
+from settings import Settings
+from warehouse.catalog_files import load_catalog
+from warehouse.folder import DataFolder
+
+STARTING = "Starting the engine (a few seconds; --engine none does without) ..."
+
+
+def run_harvest(options: HarvestOptions, settings: Settings, engine: str, say: Callable[[str], None]) -> RunReport:
+    """Harvest under ``engine`` (``prefect`` or ``none``); raises what ``harvest_sequence`` raises, and EngineUnavailable."""
+    refuse_unknown(options.slugs, load_catalog(settings.catalog))
+    _refuse_busy(settings)
+    if engine == "none":
+        return asyncio.run(harvest_sequence(options, settings, run_step=run_step, engine=engine))
+    say(STARTING)
+    with prefect_engine(settings.data / "prefect"):
+        from flows.harvest import harvest  # noqa: PLC0415 - imports Prefect, whose settings are in place now
+
+        return asyncio.run(
+            harvest(
+                slugs=list(options.slugs),
+                full=options.full,
+                budget=options.budget,
+                fixed_now=options.fixed_now,
+                settings=dict(options.settings),
+            )
+        )
+
+
+def run_replay(overrides: Mapping[str, str], settings: Settings, engine: str, say: Callable[[str], None]) -> RunReport:
+    """Replay under ``engine``; raises what ``replay_sequence`` raises, and EngineUnavailable."""
+    load_catalog(settings.catalog)
+    _refuse_busy(settings)
+    if engine == "none":
+        return asyncio.run(replay_sequence(settings, run_step=run_step))
+    say(STARTING)
+    with prefect_engine(settings.data / "prefect"):
+        from flows.replay import replay  # noqa: PLC0415 - as above
+
+        return asyncio.run(replay(settings=dict(overrides)))
+
+
+def _refuse_busy(settings: Settings) -> None:
+    """Raise DataFolderBusy or DataFolderUnusable now rather than after the engine has started."""
+    with DataFolder(settings.data).lock():
+        pass
