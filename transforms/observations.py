@@ -55,10 +55,12 @@ class Gathering:
         self._buffers = {facet: RowBuffer(pa.schema([*table.schema, *_EXTRA])) for facet, table in FACET_TABLES.items()}
         self._releases = RowBuffer(pa.schema([*RELEASES.schema, _EXTRA[0]]))
         self._lists: dict[str, _Pages] = {}
+        self._refused: set[str] = set()
         self._ordinal = 0
 
     def add(self, capture: CaptureView, verdict: str) -> None:
         """Take one answer and what it was taken for (``extractors/verdict.py``); never fails for what a service sent."""
+        verdict = self._believed(capture, verdict)
         reading = read_answer(capture, verdict)
         url = capture.url
         if reading.people is not None:
@@ -105,6 +107,12 @@ class Gathering:
         tables[RELEASES.name] = self._current_releases(newest["project"])
         tables[FINDINGS.name] = _shape(pa.Table.from_pylist(merge_findings(findings), schema=FINDINGS.schema), FINDINGS)
         return tables
+
+    def _believed(self, capture: CaptureView, verdict: str) -> str:
+        """A repository whose organisation refused our token may be private: that it is not shown to strangers is no 404."""
+        if verdict == "refused":
+            self._refused.add(capture.subject)
+        return "refused" if verdict == "missing" and capture.subject in self._refused else verdict
 
     def _add_page(self, capture: CaptureView, people: list[tuple[str, int]]) -> tuple[Reading, str]:
         """Put one page where it belongs, and say what is known of the list now."""

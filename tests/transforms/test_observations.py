@@ -72,6 +72,13 @@ def test_the_last_answer_to_a_question_decides():
     assert (only(tables, "repo")["outcome"], only(tables, "weeks")["outcome"]) == ("ok", "ok")
 
 
+def test_a_repository_that_refuses_our_token_is_not_missing_when_strangers_do_not_see_it():
+    """An organisation turned the token away and the question without one found nothing: it may be private, so it is refused."""
+    tables = gather((capture("repo", status=403), "refused"), (capture("repo", b"", status=404, identity="anonymous"), "missing"))
+    assert only(tables, "repo")["outcome"] == "refused"
+    assert only(gather((capture("repo", b"", status=404), "missing")), "repo")["outcome"] == "missing"
+
+
 def test_a_pending_statistic_is_pending_and_never_zeros():
     """202 with an empty object, twice: there are no weeks, and nothing else is spoiled by it."""
     tables = gather(
