@@ -7,7 +7,9 @@ A flow run shows its parameters, one task run per batch of subjects, and the run
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,16 @@ def _may_pass(_task: object, _run: object, state: State[Any]) -> bool:
     return isinstance(state.data, PublicationFailed | OSError)
 
 
+@contextmanager
+def letting_go() -> Iterator[None]:
+    """Free what an error on its way out holds: Prefect keeps it to the end of the process, and with it the open store."""
+    try:
+        yield
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)
+        raise
+
+
 @flow(name="harvest", flow_run_name="Harvest the catalog", persist_result=False)
 async def harvest(
     slugs: list[str] | None = None,
@@ -66,6 +78,7 @@ async def harvest(
     """
     options = HarvestOptions(slugs=tuple(slugs or ()), full=full, budget=budget, fixed_now=fixed_now, settings=settings or {})
     settings_in_force = load_settings(options.settings, os.environ, Path(CONFIG_FILE))
-    report = await harvest_sequence(options, settings_in_force, run_step=run_task, engine="prefect")
+    with letting_go():
+        report = await harvest_sequence(options, settings_in_force, run_step=run_task, engine="prefect")
     await acreate_markdown_artifact(key="harvest-report", markdown=report.markdown(), description="What the harvest asked, cost and found")
     return report

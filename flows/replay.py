@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
 
-from flows.harvest import run_task
+from flows.harvest import letting_go, run_task
 from flows.report import RunReport
 from flows.sequence import replay_sequence
 from settings import CONFIG_FILE, load_settings
@@ -21,6 +21,8 @@ async def replay(settings: dict[str, str] | None = None) -> RunReport:
     Args:
         settings: settings by name that override the environment of the worker.
     """
-    report = await replay_sequence(load_settings(settings or {}, os.environ, Path(CONFIG_FILE)), run_step=run_task)
+    settings_in_force = load_settings(settings or {}, os.environ, Path(CONFIG_FILE))
+    with letting_go():
+        report = await replay_sequence(settings_in_force, run_step=run_task)
     await acreate_markdown_artifact(key="replay-report", markdown=report.markdown(), description="What the replay rebuilt")
     return report

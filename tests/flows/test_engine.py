@@ -91,6 +91,7 @@ def test_sigterm_under_the_engine_ends_cleanly(bench: Bench) -> None:
     assert process.returncode == 1
     assert "goes on where it stopped" in err
     assert "Traceback" not in err
+    assert "leaked" not in err, "the store was closed before the process ended"
     assert _children_named("flows.embedded_server", str(bench.data)) == []
 
 
