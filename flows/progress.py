@@ -87,7 +87,7 @@ class BarProgress:
 
     def begin(self, total: int, what: str) -> None:
         """Show the bar from zero."""
-        self._bar.reset(self._task, total=total, description=what, pace="", visible=True)
+        self._bar.reset(self._task, total=total, description=what, visible=True, pace="", note="")  # replaces all fields
 
     def advance(self, count: int = 1) -> None:
         """Move the bar."""

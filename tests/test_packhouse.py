@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -265,6 +270,33 @@ def test_a_harvest_of_nothing_but_mishaps_says_so(bench: Bench) -> None:
     explained(done, 3)
     assert b"not JSON" in done.stdout
     assert bench.package("django-scheduler")["stars_count"] == 1331
+
+
+@pytest.mark.parametrize("columns", [40, 110])
+def test_a_terminal_shows_a_bar_with_rate_budget_and_time_to_go(bench: Bench, columns: int) -> None:
+    """On a terminal, narrow or wide, stderr carries a moving bar, and the results still go to stdout."""
+    bench.services.faults.latency_ms = 60
+    terminal, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environ = {**bench.variables(), "TERM": "xterm", "PACKHOUSE_CONCURRENCY": "8"}
+    command = [sys.executable, "-m", "packhouse", "harvest", "--engine", "none"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=side)
+    os.close(side)
+    shown = b""
+    try:
+        while chunk := os.read(terminal, 65536):
+            shown += chunk
+    except OSError:
+        pass  # the other side was closed: the process has ended
+    out, _err = process.communicate(timeout=60)
+    os.close(terminal)
+    assert process.returncode == 0, shown.decode()
+    assert b"Traceback" not in shown
+    assert b"asking" in shown
+    assert b"Published" in out
+    if columns > 100:
+        assert b"/s" in shown
+        assert b"left" in shown
 
 
 def test_publish_takes_an_edited_catalog_and_keeps_what_is_refused(bench: Bench, tmp_path: Path) -> None:
