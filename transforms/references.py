@@ -18,6 +18,10 @@ ProjectName = NewType("ProjectName", str)
 GITHUB = "github"
 
 _FORGES = {"github.com": GITHUB}
+# Not harvested yet. Any other host is a slip of the pen or no forge at all (``githb.com``, ``pypi.org``), and worth a word.
+_OTHER_FORGES = ("gitlab.com", "bitbucket.org", "codeberg.org", "git.sr.ht", "launchpad.net", "salsa.debian.org", "framagit.org")
+_SELF_HOSTED = ("gitlab", "git", "gitea", "forgejo")  # the first label of a host, as people name their own forge
+_NESTING_HOSTS = frozenset({"salsa.debian.org", "framagit.org"})  # GitLab under another name
 _REPO_SCHEMES = frozenset({"http", "https", "ssh", "git", "git+http", "git+https", "git+ssh"})
 _PYPI_HOSTS = frozenset({"pypi.org", "pypi.python.org", "cheeseshop.python.org"})
 _PYPI_PATHS = frozenset({"pypi", "project", "p", "simple"})
@@ -47,6 +51,10 @@ _PART = re.compile(r"[A-Za-z0-9._~+-]{1,255}")
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 _WRITE_REPO = "write https://github.com/owner/name"
+_WRITE_OTHER = (
+    f"or, marked unsupported for now, a repository on {', '.join(_OTHER_FORGES)} "
+    f"or on a host beginning with {', '.join(f'{label}.' for label in _SELF_HOSTED)}"
+)
 _WRITE_PROJECT = "write the project's name as PyPI shows it, for example django-scheduler"
 
 
@@ -100,8 +108,8 @@ def parse_repo_url(text: str) -> RepoReference:
     """Read the address of a repository in any spelling people use.
 
     Accepted: http, https, ssh, git and ``git@host:owner/name``; ``www.``, mixed case, a trailing slash, ``.git``, a query,
-    a fragment, and anything below the repository such as ``/tree/main``. Another forge than GitHub is not an error, see
-    ``is_supported``. Raises InvalidReference.
+    a fragment, and anything below the repository such as ``/tree/main``. A forge that is known but not harvested yet is
+    not an error, see ``is_supported``; a host that is no known forge is. Raises InvalidReference.
     """
     plain = _PLAIN_REPO.fullmatch(text)
     if plain and plain.group(1).lower() not in _GITHUB_PAGES:
@@ -115,6 +123,8 @@ def parse_repo_url(text: str) -> RepoReference:
         raise InvalidReference(f"{shown(text)} is an address of GitHub's API: {_WRITE_REPO}")
     if host == "github.com" and parts and parts[0].lower() in _GITHUB_PAGES:
         raise InvalidReference(f"{shown(text)} is a page of GitHub, not a repository: {_WRITE_REPO}")
+    if not _is_forge(host):
+        raise InvalidReference(f"{shown(text)} is on {shown(host)}, which is no forge packhouse knows: {_WRITE_REPO}, {_WRITE_OTHER}")
     *owners, name = _owner_and_name(host, parts)
     name = _without_git(name)
     shapes = (_GITHUB_OWNER, _GITHUB_NAME) if host == "github.com" else (_PART, _PART)
@@ -188,11 +198,15 @@ def _repo_host(text: str, address: str) -> str:
     return host
 
 
+def _is_forge(host: str) -> bool:
+    return host in _FORGES or host in _OTHER_FORGES or host.partition(".")[0] in _SELF_HOSTED
+
+
 def _owner_and_name(host: str, parts: list[str]) -> list[str]:
     """One or more owners and the name; an empty name when the path is too short."""
     if len(parts) < 2:  # noqa: PLR2004 - an owner and a name
         return [""]
-    if "gitlab" not in host:
+    if host.partition(".")[0] != "gitlab" and host not in _NESTING_HOSTS:
         return parts[:2]
     end = next((i for i, part in enumerate(parts) if i > 1 and part in _GITLAB_PLACES), len(parts))
     return parts[:end]

@@ -60,13 +60,39 @@ def test_case_is_kept_for_people():
         ("https://codeberg.org/owner/name.git", "codeberg.org", "owner/name"),
         ("https://git.sr.ht/~owner/name", "git.sr.ht", "~owner/name"),
         ("git@git.example.org:owner/name.git", "git.example.org", "owner/name"),
-        ("https://gist.github.com/owner/0123456789abcdef", "gist.github.com", "owner/0123456789abcdef"),
+        ("https://launchpad.net/owner/name", "launchpad.net", "owner/name"),
+        ("https://salsa.debian.org/group/sub/name/-/tree/main", "salsa.debian.org", "group/sub/name"),
+        ("https://framagit.org/owner/name", "framagit.org", "owner/name"),
+        ("https://gitlab.example.org/group/sub/name", "gitlab.example.org", "group/sub/name"),
+        ("https://gitea.example.org/owner/name", "gitea.example.org", "owner/name"),
+        ("https://forgejo.example.org/owner/name/src/branch/main", "forgejo.example.org", "owner/name"),
     ],
 )
 def test_other_forges_are_named_but_not_supported(text, forge, full_name):
     """A repository elsewhere is no mistake: its forge is the host and it is marked as not harvested."""
     reference = parse_repo_url(text)
     assert (reference.forge, reference.full_name, reference.is_supported) == (forge, full_name, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("https://pypi.org/project/x", "pypi.org"),
+        ("https://example.com/a/b", "example.com"),
+        ("https://gist.github.com/owner/0123456789abcdef", "gist.github.com"),
+        ("https://githb.com/owner/name", "githb.com"),
+        ("https://github.com.example.org/owner/name", "github.com.example.org"),
+        ("https://notgitlab.com/owner/name", "notgitlab.com"),
+        ("git@example.org:owner/name.git", "example.org"),
+    ],
+)
+def test_a_host_that_is_no_known_forge_is_a_mistake(text, host):
+    """A typo or a page elsewhere is told at once, with the forges that may stand there, instead of being shown as unsupported."""
+    with pytest.raises(InvalidReference, match=r"write https://github\.com/owner/name") as caught:
+        parse_repo_url(text)
+    assert f"is on '{host}', which is no forge" in str(caught.value)
+    assert "codeberg.org" in str(caught.value)
+    assert "gitea." in str(caught.value)
 
 
 @pytest.mark.parametrize(
