@@ -32,9 +32,7 @@ def find(facet: str, rows: pa.Table, known: _Known) -> list[dict[str, Any]]:
         for row in rows.filter(pc.not_equal(rows["outcome"], "ok")).select(sorted(looked_at)).to_pylist()
         for told in _of_outcome(facet, row)
     ]
-    look, columns = {"repo": (_of_repo, ("repo_id", "full_name", "is_private")), "project": (_of_project, ("requires_python",))}.get(
-        facet, (None, ())
-    )
+    look, columns = {"repo": (_of_repo, ("repo_id", "full_name")), "project": (_of_project, ("requires_python",))}.get(facet, (None, ()))
     if look is not None:
         good = rows.filter(pc.equal(rows["outcome"], "ok")).select(sorted(looked_at.union(columns)))
         found += [_finding(row, *told) for row in good.to_pylist() for told in look(row, known)]
@@ -68,6 +66,9 @@ def _of_outcome(facet: str, row: Mapping[str, Any]) -> Iterator[tuple[str, str, 
     subject, outcome, detail = row["subject"], row["outcome"], row["detail"]
     if row["code"] == "project_name_mismatch":
         yield row["code"], ERROR, f"PyPI answered about another project than {subject}: {detail}. {_KEPT} Check the name in the catalog."
+    elif row["code"] == "repo_private":
+        advice = "Take it out of the catalog, or use a token that does not see it."
+        yield row["code"], WARNING, f"{subject} is private: only your token sees it, so nothing of it is published. {_KEPT} {advice}"
     elif outcome == "invalid":
         yield "invalid_answer", ERROR, f"The answer to {facet} of {subject} cannot be used: {detail}. {_KEPT}"
     elif outcome == "missing" and facet in ("repo", "project"):
@@ -94,12 +95,6 @@ def _of_repo(row: Mapping[str, Any], known: _Known) -> Iterator[tuple[str, str, 
             "A new history begins; check that it is still the one you list."
         )
         yield "repo_replaced", WARNING, message
-    if row["is_private"]:
-        message = (
-            f"{subject} is private: only your token sees it, and what it says would be published. "
-            "Take it out of the catalog or use another token."
-        )
-        yield "repo_private", WARNING, message
 
 
 def _of_project(row: Mapping[str, Any], _known: _Known) -> Iterator[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from transforms.findings import find, merge_findings
 from transforms.github import are_participants_capped, merge_participants
-from transforms.readings import CaptureView, Reading, read_answer
+from transforms.readings import PRIVATE, CaptureView, Reading, read_answer
 from transforms.row_buffer import RowBuffer
 from transforms.schemas import FACET_TABLES, FINDINGS, RELEASES, Table
 
@@ -94,7 +94,7 @@ class Gathering:
 
     def tables(self) -> dict[str, pa.Table]:
         """The five history tables, ``releases`` and ``findings``, sorted by key; ``findings`` has each kind once per subject."""
-        newest = {facet: _newest(buffer.table()) for facet, buffer in self._buffers.items()}
+        newest = _without_private({facet: _newest(buffer.table()) for facet, buffer in self._buffers.items()})
         series = self._series(newest["repo"])
         tables: dict[str, pa.Table] = {}
         findings: list[dict[str, Any]] = []
@@ -151,6 +151,16 @@ def _newest(rows: pa.Table) -> pa.Table:
     """The last row of each subject, in the order of landing."""
     subjects = rows["subject"].to_pandas(types_mapper=pd.ArrowDtype)
     return rows.filter(pa.array(~subjects.duplicated(keep="last").to_numpy(), pa.bool_()))
+
+
+def _without_private(newest: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """What else a private repository answered is left out; that it is private stays."""
+    repos = newest["repo"]
+    private = repos.filter(pc.equal(repos["code"], PRIVATE))["subject"].combine_chunks()
+    return {
+        facet: rows if facet == "repo" else rows.filter(pc.invert(pc.is_in(rows["subject"], value_set=private)))
+        for facet, rows in newest.items()
+    }
 
 
 def _shape(rows: pa.Table, table: Table) -> pa.Table:

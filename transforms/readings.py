@@ -13,7 +13,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from transforms.answers import InvalidAnswer
+from transforms.answers import InvalidAnswer, decode_object
 from transforms.github import (
     block_reason,
     decipher_head,
@@ -25,6 +25,8 @@ from transforms.github import (
 from transforms.pypi import decipher_project
 from transforms.times import utc_day
 
+# Only our token sees the repository, so nothing of what it says may be published.
+PRIVATE = "repo_private"
 # Outcome of each verdict that carries no values.
 OUTCOMES: Mapping[str, str] = {
     "pending": "pending",
@@ -119,6 +121,8 @@ def read_answer(capture: CaptureView, verdict: str) -> Reading:
 
 
 def _repo(capture: CaptureView) -> Reading:
+    if decode_object(capture.body).get("private") is True:  # first of all: not even an error may quote a private repository
+        return Reading(outcome="blocked", detail="the repository is private", code=PRIVATE)
     return Reading(outcome="ok", row=decipher_repo(capture.body))
 
 

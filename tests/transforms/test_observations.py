@@ -217,7 +217,7 @@ def test_another_repository_under_an_old_name_is_told_and_begins_a_series():
 def test_what_a_human_should_see_is_found_once_and_with_its_level():
     """Failures that only mean "try again" are not among it."""
     landed = [
-        (capture("repo", repo_body(private=True, stargazers_count=...)), "ok"),
+        (capture("repo", repo_body(stargazers_count=...)), "ok"),
         (capture("weeks", b"{}"), "ok"),
         (capture("participants", status=403), "too_large"),
         (capture("head", status=502), "transient"),
@@ -234,7 +234,6 @@ def test_what_a_human_should_see_is_found_once_and_with_its_level():
     assert {(finding["subject"], finding["code"], finding["level"]) for finding in findings} == {
         ("github:owner/name", "invalid_answer", "error"),
         ("github:owner/name", "too_large_contributors", "note"),
-        ("github:owner/hidden", "repo_renamed", "note"),
         ("github:owner/hidden", "repo_private", "warning"),
         ("github:a/gone", "repo_missing", "warning"),
         ("github:a/blocked", "repo_blocked", "warning"),
@@ -243,10 +242,26 @@ def test_what_a_human_should_see_is_found_once_and_with_its_level():
         ("pypi:b", "invalid_requires_python", "note"),
         ("pypi:c", "project_missing", "warning"),
     }
-    assert len(findings) == 10
+    assert len(findings) == 9
     (message,) = [finding["message"] for finding in findings if finding["code"] == "invalid_answer"]
     assert "stargazers_count: missing" in message
     assert "all: missing" in message
+
+
+def test_nothing_a_private_repository_answers_becomes_a_row():
+    """Its other facets were asked with the same token: no login, week or commit of it is kept, nor its name in a finding."""
+    tables = gather(
+        (capture("repo", repo_body(private=True, description="secret", full_name="secret/secret")), "ok"),
+        (capture("head", head_body()), "ok"),
+        (capture("weeks", weeks_body()), "ok"),
+        (capture("participants", people_body("secret")), "ok"),
+        (capture("weeks", weeks_body(), subject="github:a/public"), "ok"),
+    )
+    row = only(tables, "repo")
+    assert (row["outcome"], row["detail"], row["description"]) == ("blocked", "the repository is private", None)
+    assert [tables[FACET_TABLES[facet].name].num_rows for facet in ("head", "weeks", "participants")] == [0, 1, 0]
+    assert codes(tables) == ["repo_private"]
+    assert "secret" not in str([table.to_pylist() for table in tables.values()])
 
 
 def test_a_404_that_heals_through_the_numeric_id_is_not_reported():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.transforms.answers_as_sent import BODIES, capture, project_body
+from tests.transforms.answers_as_sent import BODIES, capture, project_body, repo_body
 from transforms.readings import OUTCOMES, read_answer
 
 
@@ -52,6 +52,14 @@ def test_an_answer_about_another_project_is_not_taken():
     assert read_answer(capture("project", project_body(name="DJANGO.name")), "ok").outcome == "ok"
     reading = read_answer(capture("project", project_body(name="flask")), "ok")
     assert (reading.outcome, reading.code) == ("invalid", "project_name_mismatch")
+
+
+@pytest.mark.parametrize("changes", [{}, {"stargazers_count": "secret"}])
+def test_a_private_repository_says_nothing_but_that(changes):
+    """Only our token sees it: no value of it and no complaint about a value of it may reach a publication."""
+    reading = read_answer(capture("repo", repo_body(private=True, description="secret", **changes)), "ok")
+    assert (reading.outcome, reading.detail, reading.code) == ("blocked", "the repository is private", "repo_private")
+    assert not reading.row
 
 
 def test_a_304_says_that_nothing_changed():
