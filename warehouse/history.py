@@ -11,7 +11,8 @@ For each series (one repository or project) of a history table:
 
 "Says the same" compares outcome and values: not ``detail``, ``subject``, ``run_id`` or ``source_url``. "Newest" is the row confirmed last.
 ``standings`` keeps for each subject and facet what was heard last, under which series and in which run: a subject whose repository was
-replaced by another follows the new series from then on, and two addresses of one repository share a series.
+replaced by another follows the new series from then on, and two addresses of one repository share a series. What was heard under the
+bare subject stays true when its first id becomes known, and a subject never asked about follows the repository that bears its name.
 """
 
 from __future__ import annotations
@@ -112,23 +113,46 @@ SELECT n.*, ? AS facet FROM newest n
 WHERE NOT EXISTS (FROM store.main.standings s WHERE s.facet = ? AND s.subject = n.subject)
 """
 
-LATEST = """
-WITH current AS (
+# Which series each subject follows, and under which series its rows were written: before its id was known, under the subject itself.
+# A subject never asked about (a catalog that was edited after a rename) follows the repository that bears its name now.
+_FOLLOWED = """
+WITH stood AS (
     SELECT subject, arg_max(series, row(heard_at, facet = 'repo')) AS series FROM store.main.standings GROUP BY subject
-), tops AS (
-    SELECT *, outcome IN $good AS is_good FROM store.main.$table
+), named AS (
+    SELECT lower('github:' || full_name) AS subject, series, confirmed_at FROM store.main.repo_observations WHERE outcome IN $good
     QUALIFY row_number() OVER (PARTITION BY series ORDER BY confirmed_at DESC, observed_at DESC) = 1
-    OR (is_good AND row_number() OVER (PARTITION BY series, is_good ORDER BY confirmed_at DESC, observed_at DESC) = 1)
+), current AS (
+    FROM stood
+    UNION ALL
+    SELECT subject, arg_max(series, confirmed_at) FROM named WHERE subject NOT IN (SELECT subject FROM stood) GROUP BY subject
+), known AS (
+    SELECT subject, series FROM store.main.repo_observations UNION SELECT subject, series FROM store.main.standings
+), followed AS (
+    SELECT subject, series, series AS written FROM current
+    UNION
+    SELECT c.subject, c.series, c.subject FROM current c
+    WHERE NOT EXISTS (FROM known k WHERE k.subject = c.subject AND k.series <> c.subject AND k.series <> c.series)
 )
-SELECT t.* REPLACE (c.subject AS subject) FROM tops t JOIN current c ON c.series = t.series
-ORDER BY subject, confirmed_at
 """
 
-LAST_OUTCOMES = """
-SELECT s.subject, s.facet, s.outcome, s.heard_at, s.run_id FROM store.main.standings s
-JOIN (SELECT subject, arg_max(series, row(heard_at, facet = 'repo')) AS series FROM store.main.standings GROUP BY subject) c
-ON c.subject = s.subject AND c.series = s.series
+LATEST = (
+    _FOLLOWED
+    + """
+SELECT t.* REPLACE (f.subject AS subject, f.series AS series), t.outcome IN $good AS is_good
+FROM store.main.$table t JOIN followed f ON f.written = t.series
+QUALIFY row_number() OVER (PARTITION BY f.subject ORDER BY t.confirmed_at DESC, t.observed_at DESC) = 1
+OR (is_good AND row_number() OVER (PARTITION BY f.subject, is_good ORDER BY t.confirmed_at DESC, t.observed_at DESC) = 1)
+ORDER BY f.subject, t.confirmed_at
 """
+)
+
+LAST_OUTCOMES = (
+    _FOLLOWED
+    + """
+SELECT s.subject, s.facet, s.outcome, s.heard_at, s.run_id FROM store.main.standings s
+JOIN followed f ON f.subject = s.subject AND f.written = s.series
+"""
+)
 
 
 def join_history(connection: duckdb.DuckDBPyConnection, table: Table, facet: str, observations: pa.Table) -> None:

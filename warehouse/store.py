@@ -118,7 +118,7 @@ class Store:
         """For each history table its newest row and its newest good row per subject, with ``is_good``; one row where they coincide.
 
         "Newest" is confirmed last, in the series the subject follows now; ``subject`` is the one asked about now. A series that two
-        subjects share appears once for each.
+        subjects share appears once for each, also for the name its repository bears now when nobody asked by that yet.
         """
         with self._reading():
             return {table.name: self._latest(table) for table in FACET_TABLES.values()}
@@ -133,7 +133,7 @@ class Store:
         """What was heard last, when and in which run: ``{(subject, facet): (outcome, confirmed_at, run_id)}``."""
         outcomes = {}
         with self._reading():
-            for batch in self.connection.sql(LAST_OUTCOMES).to_arrow_reader(_ROWS_AT_ONCE):
+            for batch in self.connection.sql(fill(LAST_OUTCOMES, good=GOOD)).to_arrow_reader(_ROWS_AT_ONCE):
                 for subject, facet, outcome, heard_at, run_id in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     outcomes[subject, intern(facet)] = (intern(outcome), heard_at, intern(run_id))
         return outcomes

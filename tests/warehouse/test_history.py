@@ -142,6 +142,56 @@ def test_an_unknown_repository_gets_its_series_when_it_appears(store):
     assert store.known_series() == {"github:a/b": (1, "A/B")}
 
 
+def test_a_subject_never_asked_about_follows_the_repository_that_bears_its_name(store):
+    """After a rename the catalog is edited to the new name: everything known is there at once, and the id with it."""
+    load(store, observation(1, repo_id=1, full_name="A/B", stars_count=6), observation(2, repo_id=1, full_name="New/Name", stars_count=7))
+    store.load(run=None, tables={"week_observations": rows_of(WEEK_OBSERVATIONS, [observation(1, weeks=[5])])})
+    assert [(row["subject"], row["stars_count"]) for row in store.latest()[REPOS].to_pylist()] == [
+        ("github:a/b", 7),
+        ("github:new/name", 7),
+    ]
+    assert [row["subject"] for row in store.latest()["week_observations"].to_pylist()] == ["github:a/b", "github:new/name"]
+    assert store.known_series() == {"github:a/b": (1, "New/Name"), "github:new/name": (1, "New/Name")}
+    assert {subject for subject, _ in store.last_outcomes()} == {"github:a/b"}
+
+
+def test_a_name_taken_over_leads_to_who_bears_it_last(store):
+    """A subject with a standing of its own keeps it, and of two repositories that bore a name the one seen later is meant."""
+    load(store, observation(1, "github:1", full_name="C/D"), observation(2, "github:2", subject="github:x/y", full_name="c/d"))
+    load(store, observation(3, "github:3", subject="github:e/f", full_name="x/y"))
+    found = {row["subject"]: row["series"] for row in store.latest()[REPOS].to_pylist()}
+    assert found == {"github:a/b": "github:1", "github:c/d": "github:2", "github:x/y": "github:2", "github:e/f": "github:3"}
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_what_was_heard_before_the_id_was_known_stays(store, is_replaced):
+    """Good values under the bare subject are the repository's once its id is known, unless another one took its place since."""
+    weeks = observation(1, "github:a/b", weeks=[5])
+    store.load(
+        run=None,
+        tables={
+            REPOS: rows_of(REPO_OBSERVATIONS, [observation(1, "github:a/b", outcome="invalid")]),
+            "week_observations": rows_of(WEEK_OBSERVATIONS, [weeks]),
+        },
+    )
+    load(store, observation(2, repo_id=1, full_name="a/b"))
+    if is_replaced:
+        load(store, observation(3, "github:2", repo_id=2, full_name="a/b"))
+    found = [(row["series"], row["weeks"], row["is_good"]) for row in store.latest()["week_observations"].to_pylist()]
+    assert found == ([] if is_replaced else [("github:1", [5], True)])
+    assert (("github:a/b", "weeks") in store.last_outcomes()) is not is_replaced
+    assert [row["outcome"] for row in store.latest()[REPOS].to_pylist()] == ["ok"]
+
+
+def test_a_failure_under_the_id_keeps_the_good_value_heard_before(store):
+    """The newest answer is under the id, the newest good one under the subject; both are told as of one series."""
+    load(store, observation(1, repo_id=1))
+    for number, series, changes in [(0, "github:a/b", {"weeks": [5]}), (2, "github:1", {"outcome": "failed"})]:
+        store.load(run=None, tables={"week_observations": rows_of(WEEK_OBSERVATIONS, [observation(number, series, **changes)])})
+    found = [(row["series"], row["weeks"], row["is_good"]) for row in store.latest()["week_observations"].to_pylist()]
+    assert found == [("github:1", [5], True), ("github:1", None, False)]
+
+
 def test_latest_gives_the_newest_and_the_newest_good(store):
     """After failures there are two rows, else one; "newest" is confirmed last."""
     load(
