@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from api.bodies import Bodies
 from api.snapshot import Snapshot
+from warehouse.publication import MANIFEST
 
 LOOK_EVERY = 1.0  # seconds
 RETRY_EVERY = 10.0  # seconds
@@ -72,7 +73,12 @@ class Current:
         return LOOK_EVERY
 
     def _look(self) -> str:
-        return str(self._pointer.readlink())
+        """What tells one publication from another: its name, and its manifest, since one made again may get the same name."""
+        name = str(self._pointer.readlink())
+        with suppress(OSError):  # a vanished folder is another publication too, one that cannot be loaded
+            manifest = (self._pointer / MANIFEST).stat()
+            return f"{name} {manifest.st_ino} {manifest.st_mtime_ns}"
+        return name
 
     def _complain(self, complaint: str) -> None:
         if complaint != self._complaint:

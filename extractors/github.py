@@ -55,10 +55,13 @@ def repo_plan(*, subject: str, owner: str, name: str, facets: frozenset[str], kn
     """Ask for ``facets`` of one repository in the order repo, head, weeks, participants.
 
     A renamed repository is followed; one that is missing under its name is asked for by ``known_id`` (GitHub's numeric id,
-    ``None`` when never seen) before that is believed. Returns a plan to ask for the weeks again when GitHub is still
-    computing them (202: "cached by the SHA of the default branch").
+    ``None`` when never seen) before that is believed. Without the repo facet the id is asked from the start.
+    Returns a plan to ask for the weeks again when GitHub is still computing them (202: "cached by the SHA of the default
+    branch").
     """
     trail = _Trail(subject=subject, base=f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}", known_id=known_id)
+    if REPO not in facets and known_id is not None:  # nothing here would show that the name belongs to another by now
+        trail.base, trail.known_id = f"/repositories/{known_id}", None
     later: list[Plan] = []
     for facet in FACETS[GITHUB]:
         if facet not in facets:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from extractors.allowance import units
 from extractors.verdict import judge
+from flows.report import FAILED
 from transforms.observations import CaptureView, Gathering, ledger_row
 from transforms.schemas import FETCHES, FINDINGS
 from warehouse.folder import DataFolder
-from warehouse.landing import DamagedFile, read_captures
+from warehouse.landing import DamagedFile, landed_files, read_captures
 from warehouse.store import Store
 
 ROWS_AT_ONCE = 2_000
@@ -110,3 +111,20 @@ def slowest(fetches: pa.Table) -> list[dict[str, Any]]:
         fetches.sort_by([("duration_ms", "descending")]).slice(0, SLOWEST_SHOWN).select(["url", "duration_ms"]).to_pylist()
     )
     return rows
+
+
+def runs_without_report(folder: DataFolder, reports: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row of ``runs`` for every run that landed answers and whose report is lost or damaged, oldest first."""
+    reported = {report["run_id"] for report in reports}
+    return [row_from_name(run_id) for run_id in sorted({run_of(file) for file in landed_files(folder)} - reported)]
+
+
+def run_of(file: str) -> str:
+    """The run a landed file belongs to, from its name."""
+    return file.rsplit("/", 1)[1].rsplit("-", 1)[0]
+
+
+def row_from_name(run_id: str) -> dict[str, Any]:
+    """The row of a run of which nothing but its landed files is left."""
+    started_at = datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return {"run_id": run_id, "kind": "harvest", "started_at": started_at, "outcome": FAILED, "detail": "its report is lost"}

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import UTC, datetime
 from typing import Any
 
-from flows.loading import gather, load
+from flows.loading import gather, load, runs_without_report
 from flows.progress import Progress
 from flows.publishing import publish_records
-from flows.report import FAILED, RunReport
+from flows.report import RunReport
 from settings import Settings
 from warehouse.catalog_files import load_catalog
 from warehouse.errors import NothingPublished
 from warehouse.folder import DataFolder
-from warehouse.landing import landed_files
 from warehouse.reports import read_run_reports
 from warehouse.store import open_store, rebuilt_store
 
@@ -50,14 +47,10 @@ def replay_run(settings: Settings, progress: Progress) -> RunReport:
 
 
 def _runs(folder: DataFolder) -> list[dict[str, Any]]:
-    """Every run that landed something or left a report, oldest first; one whose report is lost gets a row from its files."""
-    reports = {report["run_id"]: report for report in read_run_reports(folder, on_damaged=lambda _file: None)}
-    landed = Counter(file.rsplit("/", 1)[1].rsplit("-", 1)[0] for file in landed_files(folder))
-    for run_id in landed:
-        reports.setdefault(run_id, _row_from_name(run_id))
-    return sorted(reports.values(), key=lambda row: str(row["run_id"]))
+    """Every run that landed something or left a report, oldest first; one whose report is lost gets a row from its files.
 
-
-def _row_from_name(run_id: str) -> dict[str, Any]:
-    started_at = datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    return {"run_id": run_id, "kind": "harvest", "started_at": started_at, "outcome": FAILED, "detail": "its report is lost"}
+    A newest run that has not ended is left to the harvest that goes on with it: its answers join the history once, whole.
+    """
+    reports = list(read_run_reports(folder, on_damaged=lambda _file: None))
+    runs = sorted([*reports, *runs_without_report(folder, reports)], key=lambda row: str(row["run_id"]))
+    return runs[:-1] if runs and "request" in runs[-1] and runs[-1].get("ended_at") is None else runs

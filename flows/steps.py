@@ -7,7 +7,7 @@ the landing; the same request then goes on under its run id, and what already la
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from extractors.clock import Clock, FixedClock, SystemClock
-from extractors.conversation import PARTICIPANTS, Answer, Plan
+from extractors.conversation import PARTICIPANTS, REPO, Answer, Plan
 from extractors.driver import hold, hold_later
 from extractors.session import RecallKey, Session
 from flows.asking import make_client, make_session, plans, to_capture, to_recall
-from flows.loading import Gathered, gather, load, slowest, spent_by_facet
+from flows.loading import Gathered, gather, load, row_from_name, run_of, slowest, spent_by_facet
 from flows.options import HarvestOptions
 from flows.planning import PAGE_SIZE, SETTLED, Due, HarvestPlan, LastAnswer, batches, plan_harvest
 from flows.progress import Progress
@@ -30,7 +30,7 @@ from transforms.catalog import Catalog
 from transforms.schemas import FINDINGS
 from warehouse.catalog_files import load_catalog
 from warehouse.folder import DataFolder
-from warehouse.landing import LandingWriter, read_captures
+from warehouse.landing import LandingWriter, landed_files, read_captures
 from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
 
@@ -63,6 +63,8 @@ class HarvestRun:
     landed: Gathered | None
     stop: threading.Event = field(default_factory=threading.Event)
     plan: HarvestPlan | None = None
+    known_ids: Mapping[str, int | None] = field(default_factory=dict)
+    recall: Mapping[RecallKey, Answer] = field(default_factory=dict)
     later: list[tuple[str, Plan]] = field(default_factory=list)
     sequence: int = 0
     session: Session | None = None
@@ -101,7 +103,7 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
             catalog=catalog,
             folder=folder,
             store=store,
-            run_id=unfinished["run_id"] if unfinished else new_run_id(started_at, reports[-1]["run_id"] if reports else None),
+            run_id=unfinished["run_id"] if unfinished else new_run_id(started_at, _newest_run_id(folder, reports)),
             started_at=started_at,
             landed=gather(folder, unfinished["run_id"], store.known_series()) if unfinished else None,
         )
@@ -109,6 +111,10 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
         if not unfinished:
             write_run_report(folder, {**_run_row(run), "request": options.fingerprint()})
         yield run
+
+
+def _newest_run_id(folder: DataFolder, reports: list[dict[str, Any]]) -> str | None:
+    return max([*(report["run_id"] for report in reports), *map(run_of, landed_files(folder))], default=None)
 
 
 def new_run_id(started_at: datetime, last: str | None) -> str:
@@ -131,21 +137,25 @@ def refuse_unknown(slugs: tuple[str, ...], catalog: Catalog) -> None:
 def _bring_home(
     folder: DataFolder, store: Store, reports: list[dict[str, Any]], options: HarvestOptions, now: datetime, max_age: timedelta
 ) -> dict[str, Any] | None:
-    """Load what killed runs landed, close their reports, and return the one that this request goes on with."""
+    """Load what earlier runs landed and nobody loaded, close the reports of killed ones, return the one to go on with.
+
+    A killed run is loaded so, one whose report is lost, and all of them when the store is gone.
+    """
     resumable: dict[str, Any] | None = None
-    unfinished = [report for report in reports if report.get("ended_at") is None]
-    for report in unfinished:
+    known = {report["run_id"]: report for report in reports}
+    loaded = store.loaded_files()
+    unloaded = {run_of(file) for file in landed_files(folder) if file not in loaded}
+    for run_id in sorted(unloaded | {run_id for run_id, report in known.items() if report.get("ended_at") is None}):
+        report = known.get(run_id) or row_from_name(run_id)
         is_same = report.get("request") == options.fingerprint() and now - report["started_at"] < max_age
-        if is_same and report is reports[-1]:
+        if report.get("ended_at") is None and is_same and report is reports[-1]:
             resumable = report
             continue
-        gathered = gather(folder, report["run_id"], store.known_series())
-        report |= {
-            "ended_at": gathered.last_at or report["started_at"],
-            "outcome": FAILED,
-            "detail": "killed; what it landed was loaded later",
-        }
-        report |= {"as_of_at": report["ended_at"], **_counts(gathered)}
+        gathered = gather(folder, run_id, store.known_series())
+        if report.get("ended_at") is None:
+            ended_at = gathered.last_at or report["started_at"]
+            detail = report.get("detail") or "killed; what it landed was loaded later"
+            report |= {"ended_at": ended_at, "as_of_at": ended_at, "outcome": FAILED, "detail": detail, **_counts(gathered)}
         load(store, gathered, report)
         write_run_report(folder, report)
     return resumable
@@ -156,6 +166,10 @@ def plan_run(run: HarvestRun) -> HarvestPlan:
     landed = run.landed.outcomes() if run.landed else {}
     answered = frozenset(key for key, outcome in landed.items() if outcome in SETTLED)
     run.plan = _plan(run.options, run.settings, run.catalog, run.store, as_of=run.started_at, answered=answered)
+    # What this very run saw under a name is that name's; asking it by its older id would not recall what landed.
+    known = run.store.known_series()
+    run.known_ids = {subject: repo_id for subject, (repo_id, _name) in known.items() if (subject, REPO) not in answered}
+    run.recall = _recalled(run, {item.subject for item in run.plan.due if PARTICIPANTS in item.facets})
     return run.plan
 
 
@@ -197,22 +211,21 @@ def cut(run: HarvestRun) -> list[tuple[Due, ...]]:
 
 async def fetch(run: HarvestRun, batch: tuple[Due, ...]) -> None:
     """Ask what a batch needs and land every answer; what GitHub is still computing is kept for ``fetch_later``."""
-    known = {subject: repo_id for subject, (repo_id, _name) in run.store.known_series().items()}
-    await _ask(run, recall=_recalled(run, batch), work=lambda session: _hold(run, session, batch, known))
 
+    async def work(session: Session) -> None:
+        run.later += await hold(plans(batch, run.known_ids), session)
 
-async def _hold(run: HarvestRun, session: Session, batch: tuple[Due, ...], known: Mapping[str, int | None]) -> None:
-    run.later += await hold(plans(batch, known), session)
+    await _ask(run, work)
 
 
 async def fetch_later(run: HarvestRun) -> None:
     """Ask again for what was still being computed."""
     later, run.later = run.later, []
     run.progress.begin(len(later), "second pass")
-    await _ask(run, recall={}, work=lambda session: hold_later(later, session))
+    await _ask(run, lambda session: hold_later(later, session))
 
 
-async def _ask(run: HarvestRun, *, recall: Mapping[RecallKey, Answer], work: Any) -> None:
+async def _ask(run: HarvestRun, work: Callable[[Session], Awaitable[None]]) -> None:
     with _landing(run) as writer:
         client = make_client(run.settings, run.clock)
 
@@ -237,16 +250,15 @@ async def _ask(run: HarvestRun, *, recall: Mapping[RecallKey, Answer], work: Any
             )
             if run.session:  # one account for the whole run
                 session.budgets, session.tallies = run.session.budgets, run.session.tallies
-            session.recall = recall
+            session.recall = run.recall
             run.session = session
             await work(session)
 
 
-def _recalled(run: HarvestRun, batch: tuple[Due, ...]) -> dict[RecallKey, Answer]:
+def _recalled(run: HarvestRun, unfinished: AbstractSet[str]) -> dict[RecallKey, Answer]:
     """What the interrupted part of this run landed of questions that have several pages and are not finished."""
-    if run.landed is None:
+    if run.landed is None or not unfinished:
         return {}
-    unfinished = {item.subject for item in batch if PARTICIPANTS in item.facets}
     captures = read_captures(run.folder, run_id=run.run_id, on_damaged=lambda _file: None)
     return dict(to_recall(capture) for _file, capture in captures if capture.facet == PARTICIPANTS and capture.subject in unfinished)
 

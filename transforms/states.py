@@ -53,9 +53,9 @@ def evaluate_states(standing: Standing, *, as_of: datetime, max_age: timedelta) 
     """Give the state of every package for one facet, as an Arrow column of strings; null where it has no such source.
 
     In order: no source; forge not supported (``unsupported``); the repository itself is gone or blocked; ``blocked``;
-    missing in three runs over three days (``gone``); ``unsupported``; ``pending`` when the newest answer is, or when there
-    never was a good one; ``stale`` when the newest answer is not good, or when the good one was last confirmed longer than
-    twice ``max_age`` before ``as_of``; ``capped``; ``ok``.
+    missing in three runs over three days (``gone``); ``unsupported``; ``pending`` when the newest answer is and the good one
+    is not too old, or when there never was a good one; ``stale`` when the newest answer is not good, or when the good one was
+    last confirmed longer than twice ``max_age`` before ``as_of``; ``capped``; ``ok``.
     """
     outcome = standing.outcome
     span = pc.cast(pc.subtract(standing.last_at, standing.first_at), pa.int64())
@@ -65,6 +65,7 @@ def evaluate_states(standing: Standing, *, as_of: datetime, max_age: timedelta) 
         pc.greater_equal(span, GONE_AFTER // timedelta(microseconds=1)),
     )
     oldest = pa.scalar(require_utc(as_of) - 2 * max_age, pa.timestamp("us", tz="UTC"))
+    is_old = pc.less(standing.good_at, oldest)
     inherited = pa.nulls(len(outcome), pa.string()) if standing.inherited is None else standing.inherited
     rules: list[tuple[Any, Any]] = [
         (pc.invert(standing.has_source), pa.scalar(None, pa.string())),
@@ -73,9 +74,9 @@ def evaluate_states(standing: Standing, *, as_of: datetime, max_age: timedelta) 
         (pc.equal(outcome, "blocked"), "blocked"),
         (is_gone, "gone"),
         (pc.equal(outcome, "unsupported"), "unsupported"),
-        (pc.or_(pc.fill_null(pc.equal(outcome, "pending"), fill_value=False), pc.is_null(standing.good_outcome)), "pending"),
+        (pc.or_(_all(pc.equal(outcome, "pending"), pc.invert(is_old)), pc.is_null(standing.good_outcome)), "pending"),
         (pc.invert(pc.is_in(outcome, value_set=pa.array(GOOD_OUTCOMES))), "stale"),
-        (pc.less(standing.good_at, oldest), "stale"),
+        (is_old, "stale"),
         (pc.equal(standing.good_outcome, "capped"), "capped"),
     ]
     conditions = pc.make_struct(*[condition for condition, _ in rules], field_names=[str(index) for index in range(len(rules))])

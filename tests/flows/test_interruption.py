@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,48 @@ def test_another_request_brings_a_killed_run_home(tmp_path: Path) -> None:
         assert len(bench.asked()) - asked <= 6 + in_flight
         assert bench.rows("select outcome from runs order by run_id") == [{"outcome": "failed"}, {"outcome": "done"}]
         assert bench.rows("select count(*) as n from repo_observations where outcome = 'ok'")[0]["n"] > 1
+
+
+def test_a_run_whose_report_is_damaged_is_brought_home(tmp_path: Path) -> None:
+    """What a killed run landed joins the history although its report cannot be read."""
+    with _slow_bench(tmp_path, 150) as bench:
+        process = _start(bench)
+        _wait_for_requests(bench, process, 70)
+        process.kill()
+        process.communicate()
+        for report in bench.data.glob("landing/runs/*/*.json"):
+            report.write_text("{")
+        bench.services.faults.latency_ms = 0
+        bench.now += timedelta(minutes=1)
+        bench.harvest("django-scheduler")
+        assert bench.rows("select count(*) as n from repo_observations where outcome = 'ok'")[0]["n"] > 1
+        assert bench.rows("select detail from runs order by run_id limit 1") == [{"detail": "its report is lost"}]
+
+
+def test_a_lost_store_is_filled_again_before_anything_is_asked(bench: Bench) -> None:
+    """A store that was deleted is rebuilt from the landing by the next harvest, which then asks nothing."""
+    bench.harvest()
+    bench.data.joinpath("store", "store.duckdb").unlink()
+    assert bench.harvest().run["requests_count"] == 0
+    assert bench.package("django-scheduler")["stars_count"] == 1331
+
+
+def test_a_replay_between_kill_and_resume_changes_nothing(tmp_path: Path) -> None:
+    """A replay leaves an unfinished run to the harvest that goes on with it; afterwards store and landing say the same."""
+    with _slow_bench(tmp_path, 150) as bench:
+        bench.harvest("django-scheduler")
+        process = _start(bench)
+        _wait_for_requests(bench, process, 70)
+        process.kill()
+        process.communicate()
+        bench.services.faults.latency_ms = 0
+        bench.replay()
+        again = _start(bench)
+        _out, err = again.communicate(timeout=100)
+        assert again.returncode == 0, err
+        before = _published(bench)
+        bench.replay()
+        assert _published(bench) == before
 
 
 def test_two_harvests_at_once_lose_nothing(bench: Bench) -> None:

@@ -60,6 +60,7 @@ def state_of(*, as_of=AS_OF, max_age=AGE, **known):
         ({"outcome": "failed"}, "pending"),
         ({"outcome": "missing"}, "pending"),
         ({"outcome": "pending", "good_outcome": "ok", "good_at": AS_OF}, "pending"),
+        ({"outcome": "pending", "good_outcome": "ok", "good_at": AS_OF - timedelta(days=400)}, "stale"),
         ({"outcome": "failed", "good_outcome": "ok", "good_at": AS_OF}, "stale"),
         ({"outcome": "invalid", "good_outcome": "ok", "good_at": AS_OF}, "stale"),
         ({"outcome": "limited", "good_outcome": "capped", "good_at": AS_OF}, "stale"),
