@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -197,6 +198,40 @@ def test_a_last_publication_that_cannot_be_read_is_no_measure(folder, damage):
     else:
         path.rename(path.with_name("lost"))
     assert publish_packages(folder, "run-2", MANY[:5]).is_current
+
+
+def test_a_last_publication_damaged_within_is_no_measure(folder):
+    """One bad block behind a sound head is met only while comparing; the next publication comes all the same, and the one after."""
+    noise = Random(1)  # noqa: S311 - noise
+    rows = [row | {"repo_description": noise.randbytes(4000).hex(), "stars_count": noise.getrandbits(40)} for row in MANY]
+    path = publish_packages(folder, "run-1", rows).path / DATABASE
+    content = bytearray(path.read_bytes())
+    for start in range(12_288, len(content), 262_144):
+        content[start + 64 : start + 96] = bytes(byte ^ 0xFF for byte in content[start + 64 : start + 96])
+        path.chmod(0o644)
+        path.write_bytes(bytes(content))
+        content[start + 64 : start + 96] = bytes(byte ^ 0xFF for byte in content[start + 64 : start + 96])
+        with duckdb.connect() as connection, suppress(duckdb.Error):
+            connection.execute("ATTACH ? AS last (READ_ONLY)", [str(path)])
+            with suppress(duckdb.Error):
+                connection.execute("SELECT sum(stars_count), max(repo_subject) FROM last.packages").fetchall()
+                continue
+            break
+    else:
+        pytest.fail("no block of packages was found")
+    assert publish_packages(folder, "run-2", MANY[:5]).is_current
+    assert [check.name for check in publish_packages(folder, "run-3", MANY[:1]).unmet] == []
+
+
+def test_a_publication_that_cannot_become_current_is_removed(folder):
+    """When `current` cannot be moved nothing is left that would pass for a publication."""
+    publish_packages(folder, "run-1", [package(1)])
+    folder.current.unlink()
+    folder.current.mkdir()
+    (folder.current / "in the way").touch()
+    with pytest.raises(PublicationFailed, match="could not be written"):
+        publish_packages(folder, "run-2", [package(1)])
+    assert names(folder) == ["run-1"]
 
 
 def test_the_store_goes_on_after_a_publication(folder):
