@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,9 +18,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from warehouse.database import first_line
 from warehouse.errors import InvalidQuery
 
 WIDEST_CELL = 60
+NAMES = {"table": "A table", "csv": "CSV", "json": "JSON", "parquet": "Parquet"}
 ROWS_ALIGNED = 1000  # a table's columns are as wide as its first thousand rows need
 
 
@@ -28,18 +32,31 @@ def write_rows(rows: pa.RecordBatchReader, style: str, output: Path | None) -> N
     if output is None:
         if style == "parquet" and sys.stdout.isatty():
             raise InvalidQuery("Parquet is not for a terminal. Next: name a file with --output, or send it on")
-        write(rows, sys.stdout.buffer)
+        with _carried(style):
+            write(rows, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
     aside = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        with aside.open("wb") as sink:
+        with aside.open("wb") as sink, _carried(style):
             write(rows, sink)
         aside.replace(output)
     except OSError as error:
         raise InvalidQuery(f"{output} cannot be written ({(error.strerror or str(error)).lower()}). Next: choose another file") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _carried(style: str) -> Iterator[None]:
+    """Values that Python, Arrow or the format has no place for: intervals, infinite dates, and whatever DuckDB invents next."""
+    try:
+        yield
+    except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
+        raise InvalidQuery(
+            f"{NAMES[style]} cannot carry a value of this answer ({first_line(error)}). "
+            "Next: cast its column, for example SELECT CAST(column AS VARCHAR), or choose another style with --format"
+        ) from error
 
 
 def _write_table(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
@@ -97,7 +114,12 @@ def _write_json(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
 
 
 def _json(value: Any) -> bytes:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no type for, as text; a decimal is a number to its last digit, whole when it has no places."""
+    return orjson.Fragment(format(value, "f")) if isinstance(value, Decimal) else str(value)
 
 
 def _write_parquet(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
