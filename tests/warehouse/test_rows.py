@@ -39,13 +39,14 @@ def test_a_value_that_a_style_cannot_carry_is_told(tmp_path, style, name, sql):
 def test_decimals_are_numbers_in_json(tmp_path):
     """Sums are whole numbers whatever their size, other decimals keep their places, also within a list."""
     output = tmp_path / "answer.json"
-    large = 170141183460469231731687303715884105
     write_rows(
-        answer(f"SELECT sum(r) AS total, {large}::DECIMAL(38, 0) AS large, 1.50 AS price, [0.1] AS shares FROM range(4) t(r)"),
+        answer(
+            "SELECT sum(r) AS total, 170141183460469231731687303715884105::DECIMAL(38, 0) AS large, 1.50 AS price, [0.1] AS shares FROM range(4) t(r)"
+        ),
         "json",
         output,
     )
-    assert json.loads(output.read_text()) == [{"total": 6, "large": large, "price": 1.5, "shares": [0.1]}]
+    assert json.loads(output.read_text()) == [{"total": 6, "large": 170141183460469231731687303715884105, "price": 1.5, "shares": [0.1]}]
     assert '"price":1.50' in output.read_text()
 
 
