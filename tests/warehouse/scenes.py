@@ -93,6 +93,7 @@ def package(number: int, **changes: Any) -> dict[str, Any]:
         "project": f"package-{number}",
         "latest_version": "1.0",
         "participants": ["ann", "bob"],
+        "participants_count": 4,
         "repo_state": "ok",
         "project_state": "ok",
     }

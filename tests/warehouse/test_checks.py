@@ -63,6 +63,14 @@ def test_the_same_again_meets_everything(folder):
         (changed(0.1, forks_count=25), ["counts_held"]),
         (changed(0.1, forks_count=26), []),
         (changed(0.1, stars_count=0, repo_id=5), []),
+        (changed(0.04, weeks=[0] * 52), []),
+        (changed(0.1, weeks=[0] * 52), ["commits_held"]),
+        (changed(1, weeks=[0] * 52, participants_count=0, participants=[]), ["commits_held", "participants_held"]),
+        (changed(1, weeks=[0] * 51 + [1]), []),
+        (changed(0.1, participants_count=2), ["participants_held"]),
+        (changed(0.1, participants_count=3), []),
+        (changed(1, participants_count=None), []),
+        (changed(0.1, weeks=[0] * 52, participants_count=0, repo_id=5), []),
         (changed(1, stars_count=300, forks_count=500), []),
         (changed(0.2, repo_state="stale"), []),
         (changed(0.3, project_state="stale"), ["stale_share"]),
@@ -74,6 +82,30 @@ def test_the_same_again_meets_everything(folder):
 def test_each_expectation_tells_its_own_fault(folder, after, expected):
     """What is within the bounds passes, what is beyond names the one expectation that it misses; growth is no fault."""
     assert unmet(folder, MANY, after) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"stars_count": 0}, "counts_held"),
+        ({"weeks": [0] * 52}, "commits_held"),
+        ({"participants_count": 0}, "participants_held"),
+    ],
+)
+def test_a_repository_of_many_packages_counts_once(folder, changes, expected):
+    """One fallen repository with ten packages is no flood, and two of thirty repositories are one whatever lives in the others."""
+    shared = [package(number, repo_id=7) for number in range(101, 111)]
+    assert unmet(folder, [*MANY, *shared], [*MANY, *[row | changes for row in shared]]) == []
+    crowd = [package(number, repo_id=7) for number in range(101, 171)]
+    publish_packages(folder, "run-3", [*MANY, *crowd])
+    assert [check.name for check in publish_packages(folder, "run-4", [*changed(0.1, **changes), *crowd]).unmet] == [expected]
+
+
+@pytest.mark.parametrize("changes", [{"weeks": [0] * 51 + [9]}, {"participants_count": 2}])
+def test_what_was_little_before_may_fall_to_nothing(folder, changes):
+    """Nine commits a year or two participants are soon none."""
+    nothing = {"weeks": [0] * 52} if "weeks" in changes else {"participants_count": 0}
+    assert unmet(folder, [row | changes for row in MANY], [row | nothing for row in MANY]) == []
 
 
 @pytest.mark.parametrize("after", [MANY[:3], [row | {"stars_count": 0, "latest_version": None} for row in MANY[:4]]])
