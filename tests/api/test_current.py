@@ -92,6 +92,17 @@ def test_vanished_folder_changes_nothing(tmp_path, caplog):
     assert ids(current) == [2]
 
 
+def test_a_publication_made_again_under_its_name_is_noticed(tmp_path):
+    """After a loss the same run may be published under the same name; what it says now is served."""
+    first = publish_rows(tmp_path, ONE, "20260215T222000Z-a")
+    current, seconds = follow(tmp_path)
+    assert ids(current) == [1]
+    shutil.rmtree(first)
+    assert publish_rows(tmp_path, TWO, "20260215T222000Z-a") == first
+    seconds.now += LOOK_EVERY
+    assert ids(current) == [2]
+
+
 def test_broken_publication_changes_nothing(tmp_path, caplog):
     """A new publication that is no database leaves the loaded one served, and is tried again only after a while."""
     publish_rows(tmp_path, ONE, "20260215T000000Z-a")
