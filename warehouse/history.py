@@ -7,9 +7,11 @@ For each series (one repository or project) of a history table:
   depend on how answers were split into loads;
 - already known (same ``observed_at``, or within the span of a row that says the same): nothing;
 - older than the newest row's ``confirmed_at`` and not known: a row of its own, nothing else changes;
+- said several times in one run (two addresses of one repository): one sighting;
 - ``outcome`` ``unchanged`` (a 304): what the last good row before it said, said again; dropped when there is none.
 
-"Says the same" compares outcome and values: not ``detail``, ``subject``, ``run_id`` or ``source_url``. "Newest" is the row confirmed last.
+"Says the same" compares outcome and values: not ``detail``, ``subject``, ``run_id`` or ``source_url``, nor ``weeks_end_on``, which moves
+every day and is refreshed on the newest row as it is confirmed. "Newest" is the row confirmed last.
 ``standings`` keeps for each subject and facet what was heard last, under which series and in which run: a subject whose repository was
 replaced by another follows the new series from then on, and two addresses of one repository share a series. What was heard under the
 bare subject stays true when its first id becomes known, and a subject never asked about follows the repository that bears its name.
@@ -24,6 +26,8 @@ from transforms.schemas import HISTORY, Table
 from warehouse.database import columns_of, fill
 
 GOOD = "('ok', 'capped', 'empty')"
+# Values that follow from when it was said: no change of what was said.
+REFRESHED = frozenset({"weeks_end_on"})
 
 STANDINGS_DDL = """
 CREATE TABLE store.main.standings (
@@ -35,14 +39,14 @@ CREATE TABLE store.main.standings (
 _RESOLVE = """
 CREATE OR REPLACE TEMP TABLE heard AS
 WITH good AS (
-    SELECT series, observed_at, $said FROM store.main.$table
+    SELECT series, observed_at, $values FROM store.main.$table
     WHERE outcome IN $good AND series IN (SELECT series FROM incoming WHERE outcome = 'unchanged')
     UNION ALL BY NAME
-    SELECT series, observed_at, $said FROM incoming WHERE outcome IN $good
+    SELECT series, observed_at, $values FROM incoming WHERE outcome IN $good
 )
 SELECT * FROM incoming WHERE outcome <> 'unchanged'
 UNION ALL BY NAME
-SELECT u.* REPLACE ($good_said) FROM (FROM incoming WHERE outcome = 'unchanged') u
+SELECT u.* REPLACE ($good_values) FROM (FROM incoming WHERE outcome = 'unchanged') u
 ASOF JOIN good g ON u.series = g.series AND u.observed_at >= g.observed_at
 """
 
@@ -84,15 +88,21 @@ WITH line AS (
 ), numbered AS (
     SELECT *, count(*) FILTER (is_step) OVER (PARTITION BY series ORDER BY observed_at) AS island FROM steps
 )
-SELECT * EXCLUDE (is_step, island) REPLACE (
+SELECT * EXCLUDE (is_step, island, tip_run_id) REPLACE (
     max(confirmed_at) OVER (PARTITION BY series, island) AS confirmed_at,
-    (sum(sighting_count) OVER (PARTITION BY series, island))::BIGINT AS sighting_count
-) FROM numbered
+    coalesce(max(sighting_count) FILTER (is_tip) OVER (PARTITION BY series, island), 0)
+        + count(DISTINCT run_id) FILTER (NOT is_tip AND run_id <> tip_run_id) OVER (PARTITION BY series, island) AS sighting_count
+    $refreshed
+) FROM (
+    SELECT *, coalesce(max(run_id) FILTER (is_tip) OVER (PARTITION BY series, island), '') AS tip_run_id FROM numbered
+)
 QUALIFY row_number() OVER (PARTITION BY series, island ORDER BY observed_at) = 1
 """
 
+_NEWEST = ", arg_max($column, observed_at) OVER (PARTITION BY series, island) AS $column"
+
 _GROW = """
-UPDATE store.main.$table AS h SET confirmed_at = i.confirmed_at, sighting_count = i.sighting_count
+UPDATE store.main.$table AS h SET confirmed_at = i.confirmed_at, sighting_count = i.sighting_count $grown
 FROM islands i WHERE i.is_tip AND h.series = i.series AND h.observed_at = i.observed_at AND i.confirmed_at > h.confirmed_at
 """
 
@@ -157,13 +167,18 @@ JOIN followed f ON f.subject = s.subject AND f.written = s.series
 
 def join_history(connection: duckdb.DuckDBPyConnection, table: Table, facet: str, observations: pa.Table) -> None:
     """Let observations (schema of ``table``) join its history in the attached ``store``; run inside a transaction."""
-    said = ("outcome", *[c.name for c in table.columns if c not in HISTORY])
+    values = ("outcome", *[c.name for c in table.columns if c not in HISTORY])
+    said = [name for name in values if name not in REFRESHED]
+    refreshed = [name for name in values if name in REFRESHED]
     parts = {
         "table": table.name,
         "columns": columns_of(table.names),
         "good": GOOD,
         "said": columns_of(said),
-        "good_said": ", ".join(f"g.{name} AS {name}" for name in said),
+        "values": columns_of(values),
+        "good_values": ", ".join(f"g.{name} AS {name}" for name in values),
+        "refreshed": "".join(fill(_NEWEST, column=name) for name in refreshed),
+        "grown": "".join(f", {name} = i.{name}" for name in refreshed),
         "stored_said": columns_of(said, alias="h"),
         "offered_said": columns_of(said, alias="o"),
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from itertools import pairwise
 
 import pytest
@@ -113,13 +114,40 @@ def test_two_addresses_of_one_repository_share_a_series(store):
         observation(1, stars_count=7, subject="github:old/name", observed_at=hour(1.5), confirmed_at=hour(1.5)),
     ]
     load(store, *both)
-    assert history(store, "sighting_count, subject") == [(2, "github:a/b")]
+    assert history(store, "sighting_count, confirmed_at, subject") == [(1, hour(1.5), "github:a/b")]
     latest = store.latest()[REPOS]
     assert latest.select(["subject", "stars_count", "is_good"]).to_pylist() == [
         {"subject": "github:a/b", "stars_count": 7, "is_good": True},
         {"subject": "github:old/name", "stars_count": 7, "is_good": True},
     ]
     assert {subject for subject, _ in store.last_outcomes()} == {"github:a/b", "github:old/name"}
+
+
+def test_sightings_are_runs(store):
+    """A repository that two addresses lead to was missing in two runs after two runs, not in four."""
+    for number in (1, 2):
+        load(
+            store,
+            observation(number, outcome="missing"),
+            observation(number + 0.5, outcome="missing", subject="github:old/name", run_id=f"run-{number}"),
+        )
+    assert history(store, "sighting_count, confirmed_at") == [(2, hour(2.5))]
+
+
+def test_the_end_of_the_weeks_is_no_change(store):
+    """The same weeks a day later are one row, which tells when the weeks ended at its last confirmation; late answers move nothing."""
+
+    def weeks(number, day, **changes):
+        row = observation(number, **{"weeks": [5], "weeks_end_on": date(2026, 1, day)} | changes)
+        store.load(run=None, tables={"week_observations": rows_of(WEEK_OBSERVATIONS, [row])})
+        return history(store, "sighting_count, weeks, weeks_end_on", "week_observations")
+
+    assert weeks(24, 2) == [(1, [5], date(2026, 1, 2))]
+    assert weeks(72, 4) == [(2, [5], date(2026, 1, 4))]
+    assert weeks(48, 3) == [(2, [5], date(2026, 1, 4))]
+    assert weeks(80, 4, outcome="unchanged", weeks=None, weeks_end_on=None) == [(3, [5], date(2026, 1, 4))]
+    assert weeks(96, 5, weeks=[6]) == [(3, [5], date(2026, 1, 4)), (1, [6], date(2026, 1, 5))]
+    assert [row["weeks_end_on"] for row in store.latest()["week_observations"].to_pylist()] == [date(2026, 1, 5)]
 
 
 def test_a_replaced_repository_does_not_inherit(store):
