@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ import pyarrow as pa
 
 from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, Table
 from warehouse.database import DUCKDB_ERRORS, columns_of, connect, fill, first_line
+from warehouse.durable import remove_tree
 from warehouse.errors import InvalidQuery, NothingPublished
 from warehouse.folder import DataFolder
 from warehouse.publication import DATABASE, MANIFEST
@@ -31,10 +33,11 @@ _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN,
 class Publication:
     """An open publication; a context manager, usable from several threads. Made by ``open_current`` and ``open_publication``."""
 
-    def __init__(self, path: Path, manifest: Mapping[str, Any], connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, path: Path, manifest: Mapping[str, Any], connection: duckdb.DuckDBPyConnection, spill: Path | None) -> None:
         self.path = path
         self.manifest = manifest
         self._connection = connection
+        self._forget = weakref.finalize(self, _forget, spill)  # also when nobody closes it, and when the process ends
 
     def __enter__(self) -> Self:
         return self
@@ -53,8 +56,9 @@ class Publication:
         return datetime.fromisoformat(self.manifest["as_of_at"])
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; what did not fit in memory goes with it."""
         self._connection.close()
+        self._forget()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own for one thread or request."""
@@ -110,7 +114,8 @@ def open_current(folder: DataFolder) -> Publication:
 
 def open_publication(path: Path) -> Publication:
     """Open one published folder; raises NothingPublished when it is not a whole publication."""
-    connection = connect(spill=Path(tempfile.gettempdir()) / "packhouse-spill")
+    spill = _private_folder()
+    connection = connect(spill=spill)
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         connection.execute("ATTACH ? AS publication (READ_ONLY)", [str(path / DATABASE)])
@@ -119,11 +124,25 @@ def open_publication(path: Path) -> Publication:
             connection.execute(f"SET {setting}")
     except (*DUCKDB_ERRORS, OSError, ValueError) as error:
         connection.close()
+        _forget(spill)
         raise NothingPublished(
             f"the publication {path} cannot be read ({first_line(error)}); the store and the landing are not touched by that. "
             "Next: write a new one with packhouse publish"
         ) from error
-    return Publication(path, manifest, connection)
+    return Publication(path, manifest, connection, spill)
+
+
+def _private_folder() -> Path | None:
+    """A folder for this user alone, by no name that one could guess; ``None`` where none can be made: all has to fit in memory then."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="packhouse-spill-"))
+    except OSError:
+        return None
+
+
+def _forget(spill: Path | None) -> None:
+    if spill is not None:
+        remove_tree(spill)
 
 
 def query(publication: Publication, sql: str) -> pa.RecordBatchReader:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import threading
 
 import duckdb
@@ -203,6 +204,43 @@ def test_everything_else_is_refused_with_a_reason(publication, tmp_path, monkeyp
 def test_the_room_is_locked(publication, setting, value):
     """Files, network, extensions and the variables of this program are closed, and nobody can open them again."""
     assert query(publication, f"SELECT current_setting('{setting}') AS value").read_all().to_pylist() == [{"value": value}]
+
+
+@pytest.fixture
+def spills(tmp_path, monkeypatch):
+    """The folder that stands for the machine's own temporary one."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    return tmp_path / "temporary"
+
+
+def test_room_for_what_does_not_fit_is_private(folder, spills):
+    """Every reader has a folder of its own that no other user can enter, and it goes when the reader does, closed or not."""
+    with open_current(folder) as one, open_current(folder) as other:
+        made = list(spills.iterdir())
+        assert len(made) == 2
+        assert {path.stat().st_mode & 0o777 for path in made} == {0o700}
+        assert {query(p, "SELECT current_setting('temp_directory')").read_all()[0][0].as_py() for p in (one, other)} == set(map(str, made))
+    assert list(spills.iterdir()) == []
+    left = open_current(folder)
+    assert left.package(id=1) is not None
+    del left
+    assert list(spills.iterdir()) == []
+
+
+def test_a_machine_without_room_still_answers(folder, spills):
+    """Where no temporary folder can be made an answer has to fit in memory, and is given."""
+    spills.rmdir()
+    with open_current(folder) as publication:
+        assert publication.package(id=1) is not None
+
+
+def test_a_publication_that_cannot_be_opened_leaves_no_room_behind(folder, spills):
+    """The folder goes with the attempt."""
+    (folder.current.resolve() / MANIFEST).unlink()
+    with pytest.raises(NothingPublished):
+        open_current(folder)
+    assert list(spills.iterdir()) == []
 
 
 ZONED = """
