@@ -29,6 +29,9 @@ from warehouse.listings import LISTINGS_DDL, join_listings
 
 SCHEMA_VERSION = 1
 _ROWS_AT_ONCE = 10_000
+_REBUILT = "rebuilt.duckdb"
+_LOG = "store.duckdb.wal"
+_LOG_ASIDE = ".store.duckdb.wal.aside"
 
 _OWN_DDL = (
     STANDINGS_DDL,
@@ -219,6 +222,8 @@ def open_store(folder: DataFolder, *, is_read_only: bool) -> Store:
     """
     if is_read_only and not folder.store_file.exists():
         return Store(None, spill=None, is_read_only=False)
+    if not is_read_only:
+        _settle_logs(folder)
     return Store(folder.store_file, spill=None if is_read_only else folder.spill, is_read_only=is_read_only)
 
 
@@ -228,17 +233,32 @@ def rebuilt_store(folder: DataFolder) -> Iterator[Store]:
 
     Hold the folder's lock. The old store may be missing, corrupt or of any schema.
     """
-    path = folder.store / "rebuilt.duckdb"
+    _settle_logs(folder)
+    path = folder.store / _REBUILT
     _remove_database(path)
     with Store(path, spill=folder.spill, is_read_only=False) as store:
         yield store
     try:
-        # A write-ahead log without its database would be replayed into the new one.
-        folder.store_file.with_name("store.duckdb.wal").unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            (folder.store / _LOG).replace(folder.store / _LOG_ASIDE)
         path.replace(folder.store_file)
         sync_folder(folder.store)
     finally:
+        _settle_logs(folder)
         _remove_database(path)
+
+
+def _settle_logs(folder: DataFolder) -> None:
+    """Give the old store its write-ahead log back unless the rebuilt one has its place: whichever was killed in between is whole.
+
+    A log without its database would be replayed into the new one, and the old database without its log lacks what it said last.
+    """
+    aside = folder.store / _LOG_ASIDE
+    if (folder.store / _REBUILT).exists():
+        with suppress(FileNotFoundError):
+            aside.replace(folder.store / _LOG)
+    else:
+        aside.unlink(missing_ok=True)
 
 
 def _remove_database(path: Path) -> None:

@@ -180,6 +180,45 @@ def test_an_old_write_ahead_log_does_not_reach_a_rebuilt_store(folder):
         assert store.runs() == []
 
 
+PLACE = """
+    import os, sys
+    from pathlib import Path
+    from warehouse.folder import DataFolder
+    from warehouse.store import rebuilt_store
+    replace, moment = Path.replace, sys.argv[2]
+    def interrupted(path, target):
+        if path.name == "rebuilt.duckdb" and moment == "before":
+            os._exit(9)
+        if path.name == "rebuilt.duckdb" and moment == "instead":
+            raise PermissionError
+        replace(path, target)
+        if path.name == "rebuilt.duckdb":
+            os._exit(9)
+    Path.replace = interrupted
+    try:
+        with rebuilt_store(DataFolder(Path(sys.argv[1]))):
+            pass
+    except PermissionError:
+        sys.exit(9)
+"""
+
+
+@pytest.mark.parametrize(("moment", "expected"), [("before", ["run-1"]), ("instead", ["run-1"]), ("after", [])])
+def test_killed_or_refused_while_taking_the_place_one_store_is_whole(folder, moment, expected):
+    """The old store with its log, or the new one without: never one with the other's."""
+    with child(WRITE, folder.root) as process:
+        assert process.stdout.readline() == "open\n"
+        process.kill()
+        process.wait()
+    with child(PLACE, folder.root, moment) as process:
+        assert process.wait() == 9
+    with open_store(folder, is_read_only=False) as store:
+        assert [run["run_id"] for run in store.runs()] == expected
+    with rebuilt_store(folder):
+        pass
+    assert sorted(path.name for path in folder.store.iterdir() if path.is_file()) == ["store.duckdb"]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
