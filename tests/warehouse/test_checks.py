@@ -93,7 +93,7 @@ def test_each_expectation_tells_its_own_fault(folder, after, expected):
     ],
 )
 def test_a_repository_of_many_packages_counts_once(folder, changes, expected):
-    """One fallen repository with ten packages is no flood, and two of thirty repositories are one whatever lives in the others."""
+    """One fallen repository with ten packages is no flood, and three of thirty are one however many packages live in another."""
     shared = [package(number, repo_id=7) for number in range(101, 111)]
     assert unmet(folder, [*MANY, *shared], [*MANY, *[row | changes for row in shared]]) == []
     crowd = [package(number, repo_id=7) for number in range(101, 171)]
