@@ -137,6 +137,9 @@ def _rows(text: str) -> Iterator[tuple[int, list[str] | str]]:
 
 
 def _quote_advice(error: str) -> str:
+    if "field limit" in error:
+        limit = f"{csv.field_size_limit():,}"
+        return f"a cell is longer than {limit} characters: shorten it, or if no cell is, close the double quote that this row opens"
     if "expected after" in error:
         return "write a double quote inside a quoted cell twice, and close the quote before the comma"
     return "close the double quote that this row opens"

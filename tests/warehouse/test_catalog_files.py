@@ -169,6 +169,10 @@ BROKEN = {
         packages(FIRST, '"', "x" * 140_000, "\n", SECOND),
         [("packages.csv", 3, None, "close the double quote")],
     ),
+    "cell too long": (
+        packages(FIRST, SECOND.replace("Django Recurrence", '"' + "x" * 140_000 + '"'), "0,New,new,apps,,,,2013-04-20,2013-04-20\n"),
+        [("packages.csv", 3, None, "a cell is longer than 131,072 characters: shorten it"), ("packages.csv", 4, "id", "0 is no id")],
+    ),
     "nul byte": (
         packages(FIRST, SECOND.replace("Django R", "Django\0R")),
         [("packages.csv", 3, "title", "control character U+0000 at position 7")],
