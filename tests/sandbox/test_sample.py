@@ -50,6 +50,8 @@ def test_made_up_figures_are_marked() -> None:
     described = json.loads((ROOT / "sandbox/sample/github.json").read_text(encoding="utf-8"))["repositories"]
     assert [entry["full_name"] for entry in described if not entry["is_sample_figure"]] == [SCHEDULER]
     assert "made-up figures" in sample_note()
+    assert "numeric id, watchers and open issues are made up" in sample_note()
+    assert {"id", "watchers", "open_issues"} < set(described[0]["made_up"]) < set(described[0])
     world = sample_world()
     celery = world.repository("celery/celery")
     assert celery is not None
