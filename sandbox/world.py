@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
+from sandbox.latest import relisted
+
 NEVER_READY = -1
 WEEKS = 52
 
@@ -258,25 +260,51 @@ class World:
             self.revision += 1
 
     def release(self, name: str, version: str, *, at: datetime) -> Project:
-        """Upload one source distribution of a new version, which becomes the latest; raises UnknownSubject."""
+        """Upload one source distribution of a new version; raises UnknownSubject. The latest is chosen as PyPI chooses it."""
+
+        def uploaded(project: Project) -> dict[str, list[Any]]:
+            required = project.document["info"].get("requires_python")
+            return {**project.document["releases"], version: [source_distribution(name, version, at=at, requires_python=required)]}
+
+        return self._relist(name, uploaded)
+
+    def yank(self, name: str, version: str, *, reason: str | None = None) -> Project:
+        """Yank a release, every file of it (PEP 592); raises UnknownSubject, also for a version that is not there."""
+        return self._relist(name, lambda project: _with_files(project, version, {"yanked": True, "yanked_reason": reason}))
+
+    def unyank(self, name: str, version: str) -> Project:
+        """Take a yank back; raises UnknownSubject, also for a version that is not there."""
+        return self._relist(name, lambda project: _with_files(project, version, {"yanked": False, "yanked_reason": None}))
+
+    def remove_release(self, name: str, version: str) -> Project:
+        """Delete a release; raises UnknownSubject, also for a version that is not there."""
+
+        def rest(project: Project) -> dict[str, list[Any]]:
+            _files(project, version)
+            return {listed: files for listed, files in project.document["releases"].items() if listed != version}
+
+        return self._relist(name, rest)
+
+    def _relist(self, name: str, change: Callable[[Project], dict[str, list[Any]]]) -> Project:
+        """Give a project other releases, and what follows from them: the latest version, its files and a higher serial."""
         with self._lock:
             project = self.project(name)
             if project is None:
                 raise UnknownSubject(name)
-            document = project.document
-            file = source_distribution(name, version, at=at, requires_python=document["info"].get("requires_python"))
-            changed = replace(
-                project,
-                document={
-                    **document,
-                    "info": {**document["info"], "version": version, "yanked": False, "yanked_reason": None},
-                    "releases": {**document["releases"], version: [file]},
-                    "urls": [file],
-                    "last_serial": project.serial + 1,
-                },
-            )
+            changed = replace(project, document=relisted(project.document, change(project)))
             self.add(changed)
             return changed
+
+
+def _files(project: Project, version: str) -> list[Any]:
+    if version not in project.document["releases"]:
+        raise UnknownSubject(f"{project.name} {version}")
+    files: list[Any] = project.document["releases"][version]
+    return files
+
+
+def _with_files(project: Project, version: str, values: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {**project.document["releases"], version: [{**file, **values} for file in _files(project, version)]}
 
 
 def source_distribution(name: str, version: str, *, at: datetime, requires_python: str | None, size: int = 40_000) -> dict[str, Any]:
