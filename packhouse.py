@@ -165,6 +165,8 @@ def publish(*, accept: str | None, is_json: bool, **places: str | None) -> None:
     """
     from flows.publishing import republish
 
+    if accept is not None and not accept.strip():
+        raise click.BadParameter("say why, in words", param_hint="--accept")
     _finish(republish(_settings(**places), accepted=accept), is_json=is_json)
 
 
@@ -360,10 +362,14 @@ def completion(*, shell: str) -> None:
     click.echo(kind(cli, {}, "packhouse", "_PACKHOUSE_COMPLETE").source())
 
 
-def _harvest_options(slugs: tuple[str, ...], *, full: bool, budget: int | None, **overrides: str | None) -> HarvestOptions:
+def _harvest_options(
+    slugs: tuple[str, ...], *, full: bool, budget: int | None, max_age: str | None, **overrides: str | None
+) -> HarvestOptions:
     from flows.options import HarvestOptions
 
-    return HarvestOptions(slugs=slugs, full=full, budget=budget, settings={name: text for name, text in overrides.items() if text})
+    _settings(max_age=max_age)  # a mistake in it is told as one in the settings
+    given = {name: text for name, text in overrides.items() if text}
+    return HarvestOptions(slugs=slugs, full=full, max_age=max_age or None, budget=budget, settings=given)
 
 
 def _print_plan(options: HarvestOptions, *, is_json: bool) -> None:

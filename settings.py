@@ -250,6 +250,8 @@ def load_settings(flags: Mapping[str, str | None], environ: Mapping[str, str], c
     Raises InvalidSettings naming every unusable value, where it came from, and every unknown key of the file.
     """
     problems: list[str] = []
+    known = sorted(field.name for field in FIELDS)
+    problems += [f"unknown setting {name!r}; known are {', '.join(known)}" for name in sorted(flags) if name not in known]
     config = _read_config(config_file, problems)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}

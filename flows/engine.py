@@ -14,6 +14,8 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -44,10 +46,27 @@ def prefect_engine(home: Path) -> Iterator[str]:
     os.environ.update(QUIET)
     configured = os.environ.get("PREFECT_API_URL")
     if configured:
+        _refuse_unreachable(configured)
         yield configured
         return
     with _sole_user(home), _embedded(home) as address:
         yield address
+
+
+def _refuse_unreachable(url: str) -> None:
+    """Say at once, and in words, that a configured server does not answer; what it answers is Prefect's to judge."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=10):
+            return
+    except urllib.error.HTTPError:
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        message = (
+            f"No Prefect server answers at PREFECT_API_URL={url} ({reason}); nothing was started and nothing lost. "
+            "Next: start it, unset the variable for the embedded engine, or run with --engine none."
+        )
+        raise EngineUnavailable(message) from error
 
 
 @contextmanager

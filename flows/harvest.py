@@ -23,7 +23,7 @@ from flows.options import HarvestOptions
 from flows.report import RunReport
 from flows.sequence import harvest_sequence
 from settings import CONFIG_FILE, load_settings
-from warehouse.errors import PublicationFailed
+from warehouse.errors import DataFolderBusy, DataFolderUnusable, PublicationFailed
 
 
 async def run_task(name: str, step: Callable[[], Awaitable[None]]) -> None:
@@ -46,7 +46,7 @@ async def run_task(name: str, step: Callable[[], Awaitable[None]]) -> None:
 
 def _may_pass(_task: object, _run: object, state: State[Any]) -> bool:
     """Only a disk or a network folder may recover by itself; requests are retried by the driver, where the reasons are known."""
-    return isinstance(state.data, PublicationFailed | OSError)
+    return isinstance(state.data, PublicationFailed | DataFolderUnusable | OSError) and not isinstance(state.data, DataFolderBusy)
 
 
 @contextmanager
@@ -63,6 +63,7 @@ def letting_go() -> Iterator[None]:
 async def harvest(
     slugs: list[str] | None = None,
     full: bool = False,  # noqa: FBT001, FBT002 - a field of a form
+    max_age: str | None = None,
     budget: int | None = None,
     fixed_now: datetime | None = None,
     settings: dict[str, str] | None = None,
@@ -72,11 +73,14 @@ async def harvest(
     Args:
         slugs: harvest only these packages; empty means the whole catalog.
         full: ask for everything, however young the values are.
+        max_age: ask again only for values at least this old, such as 20h or 2d.
         budget: stop asking GitHub after this many quota units.
         fixed_now: a clock that stands still, for demonstrations.
         settings: settings by name that override the environment of the worker; never a token.
     """
-    options = HarvestOptions(slugs=tuple(slugs or ()), full=full, budget=budget, fixed_now=fixed_now, settings=settings or {})
+    options = HarvestOptions(
+        slugs=tuple(slugs or ()), full=full, max_age=max_age, budget=budget, fixed_now=fixed_now, settings=settings or {}
+    )
     settings_in_force = load_settings(options.settings, os.environ, Path(CONFIG_FILE))
     with letting_go():
         report = await harvest_sequence(options, settings_in_force, run_step=run_task, engine="prefect")

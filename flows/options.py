@@ -15,6 +15,7 @@ class HarvestOptions:
     Attributes:
         slugs: harvest only the subjects of these packages; empty means the whole catalog.
         full: ask for everything, however young the values are.
+        max_age: what is due in this harvest, as text such as ``2d``; when a value counts as stale stays with the setting.
         budget: stop asking GitHub after this many quota units; ``None`` means no limit of our own.
         fixed_now: a clock that stands still, for demonstrations and tests; ``None`` means the real one.
         settings: settings by name that override the environment, as text; never a token.
@@ -22,6 +23,7 @@ class HarvestOptions:
 
     slugs: tuple[str, ...] = ()
     full: bool = False
+    max_age: str | None = None
     budget: int | None = None
     fixed_now: datetime | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -31,5 +33,5 @@ class HarvestOptions:
         request = asdict(self)
         request["slugs"] = sorted(self.slugs)
         request["fixed_now"] = self.fixed_now.isoformat() if self.fixed_now else None
-        request["settings"] = {name: text for name, text in sorted(self.settings.items()) if name in ("data", "catalog", "max_age")}
+        request["settings"] = {name: text for name, text in sorted(self.settings.items()) if name in ("data", "catalog")}
         return request

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from extractors.conversation import FACETS, GITHUB, PARTICIPANTS, PROJECT, PYPI, REPO, WEEKS
+from flows.progress import describe_seconds
 
-# Outcomes that settle a facet for its greatest age. The others (pending, failed, limited, invalid) are asked again next run.
-SETTLED = frozenset({"ok", "capped", "empty", "missing", "blocked", "refused", "unsupported"})
-CLOSED = frozenset({"missing", "blocked", "refused"})
+# Outcomes that settle a facet for its greatest age. The others (pending, failed, limited, refused, invalid) are asked again next run.
+SETTLED = frozenset({"ok", "capped", "empty", "missing", "blocked", "unsupported"})
+CLOSED = frozenset({"missing", "blocked"})
 NEVER = datetime.min.replace(tzinfo=UTC)
 PAGE_SIZE = 100  # logins on one page of /contributors
 
@@ -87,17 +87,19 @@ def plan_harvest(
     max_age: timedelta,
     pages: Mapping[str, int],
     budget: int | None,
-    answered: AbstractSet[tuple[str, str]] = frozenset(),
+    landed: Mapping[tuple[str, str], LastAnswer] | None = None,
 ) -> HarvestPlan:
     """Decide what is due at ``as_of``.
 
-    ``pages`` tells how many pages of participants each subject had, ``answered`` which (subject, facet) the run already has.
+    ``pages`` tells how many pages of participants each subject had, ``landed`` what the run already heard: that is settled
+    however old it is by now, unless it was no answer.
     """
+    landed = landed or {}
     due: list[Due] = []
     fresh = 0
     for subject in subjects:
         facets = FACETS[subject.partition(":")[0]]
-        wanted = _wanted(subject, last, as_of, max_age) - {facet for facet in facets if (subject, facet) in answered}
+        wanted = _wanted(subject, last, landed, as_of, max_age)
         fresh += len(facets) - len(wanted)
         if wanted:
             times = [answer.confirmed_at if (answer := last.get((subject, facet))) else NEVER for facet in wanted]
@@ -116,9 +118,17 @@ def plan_harvest(
     return HarvestPlan(due=tuple(due), fresh_count=fresh, requests=requests, github_units=units, left_out=tuple(left_out))
 
 
-def _wanted(subject: str, last: Mapping[tuple[str, str], LastAnswer], as_of: datetime, max_age: timedelta) -> frozenset[str]:
-    wanted = frozenset(facet for facet in FACETS[subject.partition(":")[0]] if _is_due(last.get((subject, facet)), as_of, max_age))
-    repo = last.get((subject, REPO))
+def _wanted(
+    subject: str,
+    last: Mapping[tuple[str, str], LastAnswer],
+    landed: Mapping[tuple[str, str], LastAnswer],
+    as_of: datetime,
+    max_age: timedelta,
+) -> frozenset[str]:
+    due = {facet for facet in FACETS[subject.partition(":")[0]] if _is_due(last.get((subject, facet)), as_of, max_age)}
+    answers = {facet: answer for facet in FACETS[subject.partition(":")[0]] if (answer := landed.get((subject, facet)))}
+    wanted = frozenset(due - {facet for facet, answer in answers.items() if answer.outcome in SETTLED})
+    repo = answers.get(REPO) or last.get((subject, REPO))
     # A repository that is missing or closed to us answers no other question either; it is asked for itself when that is due.
     return frozenset() if repo and REPO not in wanted and repo.outcome in CLOSED else wanted
 
@@ -147,7 +157,7 @@ def describe_plan(plan: HarvestPlan, *, has_token: bool) -> list[str]:
         if not has_token:
             lines.append(
                 f"No GITHUB_TOKEN: GitHub answers 60 requests an hour to your address, so this takes about {hours:,.1f} hours; "
-                "with a token of your own (5,000 an hour) it takes minutes."
+                f"with a token of your own, 5,000 an hour, about {describe_seconds(max(60.0, hours * 60 / 5000 * 3600))}."
             )
         elif hours > 1:
             lines.append(f"That is more than one hour's quota: about {hours:,.1f} hours.")

@@ -53,7 +53,7 @@ class PlainProgress:
 
     def note(self, text: str) -> None:
         """Print a wait at once, since nothing else will be printed during it."""
-        if text.startswith("waiting") and text not in self._note:
+        if text.startswith("waiting") and "waiting" not in self._note:  # its number changes each second
             self._print(text)
         self._note = f"; {text}" if text else ""
 

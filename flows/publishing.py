@@ -62,8 +62,12 @@ def republish(settings: Settings, *, accepted: str | None) -> RunReport:
         if not runs:
             raise NothingPublished(f"the store in {folder.root} has no run yet, so there is nothing to publish. Next: packhouse harvest")
         report = RunReport(run=runs[-1] | {"packages_count": len(catalog.entries)})
-        if accepted or report.run["outcome"] == REFUSED:
-            report.run |= {"outcome": DONE, "detail": f"published although a check refused it: {accepted}" if accepted else None}
+        if accepted:
+            report.run |= {"detail": f"published whatever the checks say: {accepted}"}
+        elif report.run["outcome"] == REFUSED:
+            report.run |= {"detail": None}
+        if report.run["outcome"] == REFUSED:
+            report.run |= {"outcome": DONE}
         publish_records(folder, store, catalog, settings.max_age, report, is_forced=accepted is not None)
         store.record_run(report.run)
         write_run_report(folder, _kept_request(folder, report.run))

@@ -50,7 +50,7 @@ class RunReport:
     @property
     def exit_code(self) -> int:
         """0 done; 1 failed; 3 finished, but something is stale or was refused publication."""
-        if self.run["outcome"] == FAILED:
+        if self.run["outcome"] == FAILED and self.run["kind"] == "harvest":  # replay and publish show what another run left
             return 1
         unfresh = sum(counts.get(state, 0) for counts in self.states.values() for state in UNFRESH_STATES)
         return 3 if unfresh or self.run["outcome"] in (STOPPED, REFUSED) else 0

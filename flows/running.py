@@ -35,6 +35,7 @@ def run_harvest(options: HarvestOptions, settings: Settings, engine: str, say: C
             harvest(
                 slugs=list(options.slugs),
                 full=options.full,
+                max_age=options.max_age,
                 budget=options.budget,
                 fixed_now=options.fixed_now,
                 settings=dict(options.settings),

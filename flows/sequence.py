@@ -73,7 +73,8 @@ async def replay_sequence(settings: Settings, *, run_step: StepRunner) -> RunRep
 
 
 async def _async(step: Callable[[HarvestRun], None], run: HarvestRun) -> None:
-    step(run)
+    """Run a step in a thread, so that the event loop still hears signals."""
+    await asyncio.to_thread(step, run)
 
 
 def _end_if_stopped(run: HarvestRun) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from extractors.clock import Clock, FixedClock, SystemClock
-from extractors.conversation import PARTICIPANTS, REPO, Answer, Plan
+from extractors.conversation import GITHUB, PARTICIPANTS, REPO, Answer, Plan
 from extractors.driver import hold, hold_later
 from extractors.session import RecallKey, Session
 from flows.asking import make_client, make_session, plans, to_capture, to_recall
@@ -25,7 +25,7 @@ from flows.planning import PAGE_SIZE, SETTLED, Due, HarvestPlan, LastAnswer, bat
 from flows.progress import Progress
 from flows.publishing import publish_records
 from flows.report import DONE, FAILED, STOPPED, RunReport
-from settings import Settings
+from settings import Settings, parse_age
 from transforms.catalog import Catalog
 from transforms.schemas import FINDINGS
 from warehouse.catalog_files import load_catalog
@@ -163,12 +163,12 @@ def _bring_home(
 
 def plan_run(run: HarvestRun) -> HarvestPlan:
     """Decide what to ask: what is due, without what this run already landed."""
-    landed = run.landed.outcomes() if run.landed else {}
-    answered = frozenset(key for key, outcome in landed.items() if outcome in SETTLED)
-    run.plan = _plan(run.options, run.settings, run.catalog, run.store, as_of=run.started_at, answered=answered)
+    outcomes = run.landed.outcomes() if run.landed else {}
+    landed = {key: LastAnswer(outcome=outcome, confirmed_at=run.started_at) for key, outcome in outcomes.items()}
+    run.plan = _plan(run.options, run.settings, run.catalog, run.store, as_of=run.started_at, landed=landed)
     # What this very run saw under a name is that name's; asking it by its older id would not recall what landed.
     known = run.store.known_series()
-    run.known_ids = {subject: repo_id for subject, (repo_id, _name) in known.items() if (subject, REPO) not in answered}
+    run.known_ids = {subject: repo_id for subject, (repo_id, _name) in known.items() if (subject, REPO) not in landed}
     run.recall = _recalled(run, {item.subject for item in run.plan.due if PARTICIPANTS in item.facets})
     return run.plan
 
@@ -178,18 +178,24 @@ def preview(options: HarvestOptions, settings: Settings) -> HarvestPlan:
     catalog = load_catalog(settings.catalog)
     refuse_unknown(options.slugs, catalog)
     with open_store(DataFolder(settings.data), is_read_only=True) as store:
-        return _plan(options, settings, catalog, store, as_of=make_clock(options.fixed_now).now(), answered=frozenset())
+        return _plan(options, settings, catalog, store, as_of=make_clock(options.fixed_now).now(), landed={})
 
 
 def _plan(
-    options: HarvestOptions, settings: Settings, catalog: Catalog, store: Store, *, as_of: datetime, answered: AbstractSet[tuple[str, str]]
+    options: HarvestOptions,
+    settings: Settings,
+    catalog: Catalog,
+    store: Store,
+    *,
+    as_of: datetime,
+    landed: Mapping[tuple[str, str], LastAnswer],
 ) -> HarvestPlan:
     wanted = set(options.slugs)
     subjects = [subject for subject, slugs in catalog.subjects.items() if not wanted or wanted & set(slugs)]
     last = {key: LastAnswer(outcome=outcome, confirmed_at=heard_at) for key, (outcome, heard_at, _run) in store.last_outcomes().items()}
     pages = _participant_pages(store)
-    max_age = NEVER if options.full else settings.max_age
-    return plan_harvest(subjects, last, as_of=as_of, max_age=max_age, pages=pages, budget=options.budget, answered=answered)
+    max_age = NEVER if options.full else parse_age(options.max_age) if options.max_age else settings.max_age
+    return plan_harvest(subjects, last, as_of=as_of, max_age=max_age, pages=pages, budget=options.budget, landed=landed)
 
 
 def _participant_pages(store: Store) -> dict[str, int]:
@@ -234,15 +240,17 @@ async def _ask(run: HarvestRun, work: Callable[[Session], Awaitable[None]]) -> N
             writer.add(to_capture(answer, run_id=run.run_id, sequence=run.sequence))
 
         def advance(source: str, text: str | None) -> None:
-            run.progress.note(text or _budget_words(run.session, source))
-            run.progress.advance()
+            if text is None:
+                run.progress.advance()
+            if source == GITHUB or text is not None:
+                run.progress.note(text or _budget_words(run.session, source))
 
         async with client:
             session = make_session(
                 client,
                 run.settings,
                 run.clock,
-                budget=run.options.budget,
+                budget=_budget_left(run),
                 land=land,
                 tick=lambda: writer.flush_if_due(run.clock.monotonic()),
                 progress=advance,
@@ -261,6 +269,14 @@ def _recalled(run: HarvestRun, unfinished: AbstractSet[str]) -> dict[RecallKey, 
         return {}
     captures = read_captures(run.folder, run_id=run.run_id, on_damaged=lambda _file: None)
     return dict(to_recall(capture) for _file, capture in captures if capture.facet == PARTICIPANTS and capture.subject in unfinished)
+
+
+def _budget_left(run: HarvestRun) -> int | None:
+    """The caller's budget less what the interrupted part of this run spent."""
+    if run.options.budget is None or run.landed is None:
+        return run.options.budget
+    spent: int = sum(row["units_count"] for row in run.landed.fetches.select(["source", "units_count"]).to_pylist() if row["source"] == GITHUB)
+    return max(0, run.options.budget - spent)
 
 
 def _budget_words(session: Session | None, source: str) -> str:

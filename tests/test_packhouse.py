@@ -212,6 +212,7 @@ def test_catalog_check_tells_every_mistake_and_nothing_is_harvested(harvested: B
         (["harvest", "--max-age", "5x"], {}, ["--max-age", "20h"]),
         (["harvest", "--budget", "-1"], {}, ["--budget"]),
         (["harvest", "no-such-package"], {}, ["no-such-package"]),
+        (["publish", "--accept", " "], {}, ["--accept"]),
         (["plan", "no-such-package"], {}, ["no-such-package"]),
         (
             ["status"],
@@ -239,6 +240,13 @@ def test_a_folder_that_cannot_be_written_is_explained(bench: Bench, tmp_path: Pa
     explained(packhouse(bench, "serve", "--data", str(tmp_path / "empty"), "--port", "0"), 1, "packhouse harvest")
     assert packhouse(bench, "status", "--data", str(tmp_path / "empty")).returncode == 3
     assert not (tmp_path / "empty").exists(), "reading makes no folder"
+
+
+def test_a_prefect_server_out_of_reach_is_explained(bench: Bench) -> None:
+    """A configured server that does not answer is said at once, with what to do; nothing is asked."""
+    done = packhouse(bench, "harvest", "django-scheduler", PREFECT_API_URL="http://127.0.0.1:9/api")
+    explained(done, 1, "PREFECT_API_URL", "--engine none")
+    assert bench.asked() == []
 
 
 def test_a_busy_folder_is_explained(bench: Bench) -> None:

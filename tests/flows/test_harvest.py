@@ -209,6 +209,25 @@ def test_a_refused_token_ends_github_not_the_run(bench: Bench) -> None:
     assert bench.package("django-scheduler")["latest_version"] == "0.12.0"
 
 
+def test_a_refusal_does_not_rest(bench: Bench) -> None:
+    """A firewall's 403 settles nothing: the next run asks again."""
+    bench.services.faults.add(Fault(pattern="/pypi/*", mishap=Mishap.STATUS, status=403))
+    bench.harvest("django-scheduler")
+    bench.services.faults.clear()
+    bench.now += timedelta(minutes=5)
+    assert bench.harvest("django-scheduler").run["pypi_requests_count"] == 1
+    assert bench.package("django-scheduler")["project_state"] == "ok"
+
+
+def test_one_harvest_with_a_smaller_age_does_not_judge_the_rest(bench: Bench) -> None:
+    """``max_age`` decides what one harvest asks; what counts as stale for every reader stays with the setting."""
+    bench.harvest()
+    bench.now += timedelta(hours=3)
+    report = bench.harvest("django-scheduler", max_age="1h")
+    assert report.run["planned_count"] == 5
+    assert bench.rows("select count(*) as n from packages where repo_state = 'stale'") == [{"n": 0}]
+
+
 def test_without_a_token_the_hourly_quota_is_respected(bench: Bench) -> None:
     """Sixty requests an hour: the plan says so, and with a budget of sixty nothing is refused by GitHub."""
     bench.token = None

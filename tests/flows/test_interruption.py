@@ -31,7 +31,7 @@ from flows.options import HarvestOptions
 from flows.sequence import harvest_sequence, run_step
 from flows.steps import HarvestInterrupted
 from settings import load_settings
-options = HarvestOptions(full=True, fixed_now=datetime.fromisoformat(sys.argv[1]))
+options = HarvestOptions(full=True, fixed_now=datetime.fromisoformat(sys.argv[1]), budget=int(sys.argv[2]) if sys.argv[2] else None)
 settings = load_settings({}, os.environ, Path("absent.toml"))
 try:
     report = asyncio.run(harvest_sequence(options, settings, run_step=run_step, engine="none"))
@@ -52,9 +52,9 @@ COMPARED = (
 )
 
 
-def _start(bench: Bench) -> subprocess.Popen[str]:
+def _start(bench: Bench, budget: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, NOW.isoformat()],
+        [sys.executable, "-c", PROGRAM, NOW.isoformat(), budget],
         cwd=ROOT,
         env=bench.variables(),
         stderr=subprocess.PIPE,
@@ -166,6 +166,36 @@ def test_another_request_brings_a_killed_run_home(tmp_path: Path) -> None:
         assert len(bench.asked()) - asked <= 6 + in_flight
         assert bench.rows("select outcome from runs order by run_id") == [{"outcome": "failed"}, {"outcome": "done"}]
         assert bench.rows("select count(*) as n from repo_observations where outcome = 'ok'")[0]["n"] > 1
+
+
+def test_a_budget_counts_on_when_a_run_is_resumed(tmp_path: Path) -> None:
+    """What was spent before the interruption is spent: the run as a whole keeps to its budget."""
+    with _slow_bench(tmp_path, 150) as bench:
+        process = _start(bench, budget="60")
+        _wait_for_requests(bench, process, 50)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 1
+        bench.services.faults.latency_ms = 0
+        again = _start(bench, budget="60")
+        again.communicate(timeout=100)
+        assert again.returncode == 3
+        assert bench.rows("select github_units_count as n from runs") == [{"n": 60}]
+        assert len(bench.asked("github")) == 60
+
+
+def test_what_the_interrupted_part_heard_closes_a_repository(tmp_path: Path) -> None:
+    """A repository found missing before the interruption is not asked for its other values after it."""
+    with _slow_bench(tmp_path, 150) as bench:
+        bench.services.world.delete("bitmazk/django-calendarium")
+        process = _start(bench)
+        _wait_for_requests(bench, process, 50)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        bench.services.faults.latency_ms = 0
+        _start(bench).communicate(timeout=100)
+        assert bench.asked(path="/repos/bitmazk/django-calendarium") == ["/repos/bitmazk/django-calendarium"]
+        assert bench.rows("select count(*) as n from head_observations where subject like '%calendarium'") == [{"n": 0}]
 
 
 def test_a_run_whose_report_is_damaged_is_brought_home(tmp_path: Path) -> None:

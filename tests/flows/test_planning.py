@@ -41,7 +41,7 @@ def test_a_first_sight_asks_everything() -> None:
     assert first.requests["project"] == 1
 
 
-@pytest.mark.parametrize("outcome", ["pending", "failed", "limited", "invalid"])
+@pytest.mark.parametrize("outcome", ["pending", "failed", "limited", "invalid", "refused"])
 def test_what_was_no_answer_is_asked_again(outcome: str) -> None:
     """However young, an answer that says nothing is due again."""
     last = all_facets(heard()) | {(REPO, "weeks"): heard(outcome)}
@@ -55,16 +55,17 @@ def test_what_was_answered_rests_for_its_age(outcome: str) -> None:
     assert plan([REPO], all_facets(heard(outcome, 20))).due[0].facets == frozenset(FACETS["github"])
 
 
-@pytest.mark.parametrize("outcome", ["missing", "blocked", "refused"])
+@pytest.mark.parametrize("outcome", ["missing", "blocked"])
 def test_a_closed_repository_is_asked_for_itself_only_when_that_is_due(outcome: str) -> None:
     """A repository that is gone is not asked four times a run for what it will not tell."""
     assert plan([REPO], {(REPO, "repo"): heard(outcome)}).due == ()
     assert "repo" in plan([REPO], {(REPO, "repo"): heard(outcome, 30)}).due[0].facets
+    assert plan([REPO], {}, landed={(REPO, "repo"): heard(outcome)}).due == ()
 
 
 def test_what_a_resumed_run_has_is_not_planned() -> None:
     """Questions the interrupted part of a run answered are neither asked nor counted."""
-    resumed = plan([REPO], {}, answered={(REPO, "repo"), (REPO, "head"), (REPO, "weeks")})
+    resumed = plan([REPO], {}, landed={(REPO, facet): heard() for facet in ("repo", "head", "weeks")})
     assert resumed.due[0].facets == {"participants"}
     assert resumed.github_units == 1
 
@@ -92,7 +93,7 @@ def test_without_a_token_the_plan_says_what_that_means() -> None:
     assert not any("GITHUB_TOKEN" in line for line in describe_plan(plan([PROJECT], {}), has_token=False))
 
 
-outcomes = st.sampled_from([*sorted(SETTLED), "pending", "failed", "limited", "invalid"])
+outcomes = st.sampled_from([*sorted(SETTLED), "pending", "failed", "limited", "invalid", "refused"])
 subjects = st.lists(st.sampled_from([REPO, PROJECT, "github:a/b", "pypi:c"]), unique=True)
 
 
