@@ -275,7 +275,9 @@ def _budget_left(run: HarvestRun) -> int | None:
     """The caller's budget less what the interrupted part of this run spent."""
     if run.options.budget is None or run.landed is None:
         return run.options.budget
-    spent: int = sum(row["units_count"] for row in run.landed.fetches.select(["source", "units_count"]).to_pylist() if row["source"] == GITHUB)
+    spent: int = sum(
+        row["units_count"] for row in run.landed.fetches.select(["source", "units_count"]).to_pylist() if row["source"] == GITHUB
+    )
     return max(0, run.options.budget - spent)
 
 
