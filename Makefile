@@ -1,6 +1,7 @@
 # make demo    the main job on sample data: no network beyond the set-up, no token
 # make test    all tests
 # make check   format, lint, types, import rules, docs in step with the code, sandbox against GitHub's description
+# make search  the property tests with many new random examples
 # make bench   what docs/benchmarks.md shows
 # make lock    rewrite the lock files from pyproject.toml (needs uv)
 # Each target builds .venv when it is missing or the lock changed, and needs no network afterwards.
@@ -10,8 +11,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 OPENAPI := .cache/octokit-openapi/api.github.com.json
 OPENAPI_VERSION := 23.0.2
+GRAPHQL_SCHEMA := .cache/octokit-graphql-schema/schema.graphql
+GRAPHQL_SCHEMA_VERSION := 15.26.1
 
-.PHONY: help demo test check bench lock docs format clean
+.PHONY: help demo test check search bench lock docs format clean
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -21,13 +24,16 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
 
-check: $(STAMP) $(OPENAPI)
+check: $(STAMP) $(OPENAPI) $(GRAPHQL_SCHEMA)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/build.py --check
 	$(BIN)/python -m pytest -q tests/sandbox/test_openapi.py tests/test_house.py
+
+search: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -q --hypothesis-profile=search $$(grep -rl '@given' tests)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py
@@ -60,3 +66,9 @@ $(OPENAPI):
 	@command -v npm >/dev/null || { echo "make check needs npm to fetch GitHub's API description (@octokit/openapi)" >&2; exit 2; }
 	@mkdir -p $(dir $(OPENAPI))
 	@cd $(dir $(OPENAPI)) && npm pack --silent @octokit/openapi@$(OPENAPI_VERSION) >/dev/null && tar xzf octokit-openapi-$(OPENAPI_VERSION).tgz --strip-components=2 package/generated/api.github.com.json && rm octokit-openapi-$(OPENAPI_VERSION).tgz
+
+# GitHub's published GraphQL schema, which every query we can send is validated against.
+$(GRAPHQL_SCHEMA):
+	@command -v npm >/dev/null || { echo "make check needs npm to fetch GitHub's GraphQL schema (@octokit/graphql-schema)" >&2; exit 2; }
+	@mkdir -p $(dir $(GRAPHQL_SCHEMA))
+	@cd $(dir $(GRAPHQL_SCHEMA)) && npm pack --silent @octokit/graphql-schema@$(GRAPHQL_SCHEMA_VERSION) >/dev/null && tar xzf octokit-graphql-schema-$(GRAPHQL_SCHEMA_VERSION).tgz --strip-components=1 package/schema.graphql && rm octokit-graphql-schema-$(GRAPHQL_SCHEMA_VERSION).tgz

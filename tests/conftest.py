@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from flows.options import HarvestOptions
@@ -27,6 +28,11 @@ from warehouse.readers import Publication, open_current, query
 ROOT = Path(__file__).resolve().parent.parent
 NOW = datetime(2026, 2, 15, 22, 19, 55, 437989, tzinfo=UTC)
 TOKEN = "sandbox-token-of-the-tests"  # noqa: S105 - the sandbox takes any
+
+# Every run of the tests judges the same examples, so that red means the change; `make search` looks for new ones.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", max_examples=2_000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)
