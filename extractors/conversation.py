@@ -8,11 +8,13 @@ feeding it answers. ``driver.py`` holds many plans at once; ``client.py`` is the
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 GITHUB = "github"
 PYPI = "pypi"
+# GitHub counts its GraphQL API on a meter of its own; everything else of a source is on the source's.
+GRAPHQL = "graphql"
 
 ANONYMOUS = "anonymous"  # the identity of a request without credentials
 
@@ -23,13 +25,52 @@ HEAD = "head"  # GET /repos/{owner}/{name}/commits?per_page=1
 WEEKS = "weeks"  # GET /repos/{owner}/{name}/stats/participation
 PARTICIPANTS = "participants"  # GET /repos/{owner}/{name}/contributors, all pages
 PROJECT = "project"  # GET /pypi/{name}/json
+STATUS = "status"  # GET /simple/{name}/ as JSON: PEP 792
 
-FACETS: Mapping[str, tuple[str, ...]] = {GITHUB: (REPO, HEAD, WEEKS, PARTICIPANTS), PYPI: (PROJECT,)}
+FACETS: Mapping[str, tuple[str, ...]] = {GITHUB: (REPO, HEAD, WEEKS, PARTICIPANTS), PYPI: (PROJECT, STATUS)}
+
+# Questions about many subjects at once; what each of them is told becomes an answer to facets above.
+PROBE = "probe"  # POST /graphql: counters and newest commit of many repositories
+HISTORY = "history"  # POST /graphql: one page of the commits since a moment, for each of many repositories
+INDEX = "index"  # GET /simple/ as JSON: every project with its serial
+BATCHED = frozenset({PROBE, HISTORY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One subject within a question about many.
+
+    Attributes:
+        subject: ``github:owner/name`` as the catalog names it.
+        owner: its owner, ``name`` its name, as the catalog spells them.
+        node_id: GitHub's GraphQL id; asked by it when set, by owner and name when ``None``.
+        since: commits from this moment on (``2025-02-16T00:00:00Z``, committer date); history only.
+        until_oid: the newest commit already known, at which reading stops; ``None`` reads the whole window. History only.
+        after: cursor of the page before; ``None`` for the first page. History only.
+        page: 1-based number of the page. History only.
+    """
+
+    subject: str
+    owner: str
+    name: str
+    node_id: str | None = None
+    since: str | None = None
+    until_oid: str | None = None
+    after: str | None = None
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validator:
+    """What an answer said of its version, to be sent back so that an unchanged one is answered with 304."""
+
+    etag: str | None = None
+    last_modified: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One GET request as a value.
+    """One request as a value: a GET, or a POST when it has a payload.
 
     Attributes:
         source: ``github`` or ``pypi``; chooses base address, identity and budget.
@@ -40,6 +81,11 @@ class Ask:
         page: 1-based page number of a paged facet.
         accept: the ``Accept`` header.
         is_anonymous: send no credentials although the source has some (an organisation refuses the token).
+        payload: JSON to be sent with POST.
+        targets: the subjects of a question about many, in the order asked; ``subject`` is then the source itself.
+        is_conditional: send the stored validator of this address, if there is one.
+        validator: the validator sent; put in by the driver.
+        attempts: how often it is sent at most when no usable answer comes.
     """
 
     source: str
@@ -49,6 +95,16 @@ class Ask:
     page: int = 1
     accept: str = "application/json"
     is_anonymous: bool = False
+    payload: bytes | None = field(default=None, repr=False)
+    targets: tuple[Target, ...] = ()
+    is_conditional: bool = False
+    validator: Validator | None = None
+    attempts: int = 3
+
+    @property
+    def meter(self) -> str:
+        """The quota it is paid from: ``graphql``, or that of its source."""
+        return GRAPHQL if self.facet in BATCHED else self.source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

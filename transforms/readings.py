@@ -66,6 +66,7 @@ class CaptureView:
         fetched_at: aware UTC time at which the body was complete.
         duration_ms: from sending to the complete body.
         identity: ``anonymous`` or the fingerprint of the token.
+        request: what a question about many subjects asked of each, as JSON; of one subject when the answer was divided.
     """
 
     run_id: str
@@ -83,6 +84,7 @@ class CaptureView:
     fetched_at: datetime
     duration_ms: int
     identity: str
+    request: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
