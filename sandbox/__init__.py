@@ -11,9 +11,10 @@ from sandbox.ledger import Ledger, Line
 from sandbox.quota import Limits, fingerprint
 from sandbox.sample import SAMPLE_MOMENT, recorded_at, sample_note, sample_world
 from sandbox.server import Running, running
+from sandbox.subjects import NEVER_READY, Project, Repository
 from sandbox.synthetic import SYNTHETIC_MOMENT, synthetic_world
 from sandbox.synthetic_catalog import write_synthetic_catalog
-from sandbox.world import NEVER_READY, Project, Repository, World
+from sandbox.world import World
 
 __all__ = [
     "NEVER_READY",

@@ -15,11 +15,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from sandbox.faults import Fault, Faults, Mishap
+from sandbox.faults import IN_QUERY, Fault, Faults, Mishap
 from sandbox.github import GitHub, token_of
+from sandbox.graphql import Spoil
 from sandbox.ledger import KEPT_HEADERS, Ledger, Line, as_row
 from sandbox.pypi import PyPI
-from sandbox.quota import Limits, Quotas, fingerprint
+from sandbox.quota import GRAPHQL, Limits, Quotas, fingerprint
 from sandbox.reply import Asked, Reply
 from sandbox.sending import IN_SENDING, send_badly, send_whole, spoiled
 from sandbox.world import World
@@ -94,10 +95,10 @@ class Door:
     began: float
     drop: Callable[[Scope], None] | None
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         at = time.monotonic() - self.began
-        asked = _asked(scope, self.service)
+        asked = _asked(scope, self.service, await _body(receive) if scope["method"] == "POST" else b"")
         fault = self.faults.meet(f"/{self.service}{_target(asked)}")
         quotas = self.github.quotas
         quotas.in_flight += self.service == "github"
@@ -105,7 +106,7 @@ class Door:
             if delay := self.faults.delay_seconds():
                 await asyncio.sleep(delay)
             reply = self._reply(asked, fault)
-            self.ledger.add(_line(at, self.service, asked, reply, fault))
+            self._write_down(at, asked, reply, fault)
             if fault and fault.mishap is Mishap.DROPPED:
                 await self._hang_up(scope)
             elif fault and fault.mishap in IN_SENDING:
@@ -118,10 +119,34 @@ class Door:
     def _reply(self, asked: Asked, fault: Fault | None) -> Reply:
         if fault is None:
             return self.answer(asked)
+        if fault.mishap in IN_QUERY:
+            return self.github.answer(asked, Spoil(fault.mishap, lambda count: self.faults.chosen(count, fault.share)))
         if fault.mishap is Mishap.SECONDARY:
             return self.github.limited(asked, retry_after=fault.retry_after)
         needs_whole = fault.mishap in (Mishap.TRUNCATED, Mishap.CUT_OFF, Mishap.SLOW)
         return spoiled(fault, self.answer(asked) if needs_whole else Reply(status=0))
+
+    def _write_down(self, at: float, asked: Asked, reply: Reply, fault: Fault | None) -> None:
+        token, seconds = token_of(asked), time.monotonic() - self.began - at
+        if reply.meter == GRAPHQL and reply.units:
+            self.github.quotas.spend(token, self.github.clock(), seconds)
+        self.ledger.add(
+            Line(
+                at=at,
+                seconds=seconds,
+                service=self.service,
+                method=asked.method,
+                path=_target(asked),
+                identity=fingerprint(token),
+                headers={name: asked.headers[name] for name in KEPT_HEADERS if name in asked.headers},
+                asked_bytes_count=len(asked.body),
+                status=reply.status,
+                meter=reply.meter,
+                units=reply.units,
+                mishap=fault.mishap.value if fault else "",
+                bytes_count=len(reply.body),
+            )
+        )
 
     async def _hang_up(self, scope: Scope) -> None:
         if self.drop is None:
@@ -131,7 +156,16 @@ class Door:
         await asyncio.sleep(0)
 
 
-def _asked(scope: Scope, service: str) -> Asked:
+async def _body(receive: Receive) -> bytes:
+    pieces = []
+    while True:
+        message = await receive()
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(pieces)
+
+
+def _asked(scope: Scope, service: str, body: bytes) -> Asked:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     query_text = scope["query_string"].decode("latin-1")
     raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
@@ -142,22 +176,9 @@ def _asked(scope: Scope, service: str) -> Asked:
         query_text=query_text,
         headers=headers,
         base_url=f"{scope['scheme']}://{headers.get('host', 'sandbox')}/{service}",
+        body=body,
     )
 
 
 def _target(asked: Asked) -> str:
     return f"{asked.path}?{asked.query_text}" if asked.query_text else asked.path
-
-
-def _line(at: float, service: str, asked: Asked, reply: Reply, fault: Fault | None) -> Line:
-    return Line(
-        at=at,
-        service=service,
-        method=asked.method,
-        path=_target(asked),
-        identity=fingerprint(token_of(asked)),
-        headers={name: asked.headers[name] for name in KEPT_HEADERS if name in asked.headers},
-        status=reply.status,
-        mishap=fault.mishap.value if fault else "",
-        bytes_count=len(reply.body),
-    )

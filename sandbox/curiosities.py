@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from sandbox.sample import SAMPLE_MOMENT
+from sandbox.subjects import NEVER_READY, Project, Repository
 from sandbox.synthetic import make_project
-from sandbox.world import NEVER_READY, Project, Repository, World
+from sandbox.world import World
 
 OWNER = "curious"
 

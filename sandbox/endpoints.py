@@ -11,10 +11,11 @@ from functools import lru_cache
 import orjson
 
 from sandbox import shapes
+from sandbox.commits import log
 from sandbox.reply import JSON, Asked, Draft, draft
 from sandbox.shapes import API, DOCS
+from sandbox.subjects import Repository
 from sandbox.validators import http_date
-from sandbox.world import Repository
 
 DEFAULT_PER_PAGE, MOST_PER_PAGE = 30, 100
 REPO_DOCS = f"{DOCS}/repos/repos#get-a-repository"
@@ -47,7 +48,7 @@ def contributors(repo: Repository, asked: Asked) -> Draft:
     total = named + (repo.anonymous_count if with_anonymous else 0)
     start, stop, link = _page(repo, "/contributors", asked, total)
     rows = [shapes.contributor(*pair) for pair in repo.participants[start:stop]]
-    rows += [shapes.anonymous_contributor(repo, index) for index in range(max(start, named), stop)]
+    rows += [shapes.anonymous_contributor(repo, index - named) for index in range(max(start, named), stop)]
     return _listed(rows, link)
 
 
@@ -56,8 +57,8 @@ def commits(repo: Repository, asked: Asked) -> Draft:
     if repo.head_at is None:
         return draft(409, shapes.problem("Git Repository is empty.", f"{DOCS}/commits/commits#list-commits", 409))
     start, stop, link = _page(repo, "/commits", asked, repo.commit_count)
-    moments = shapes.commit_moments(repo, start, stop - start)
-    made = _listed([shapes.commit(repo, start + index, moment) for index, moment in enumerate(moments)], link)
+    page = log(repo).page(start, stop + 2)
+    made = _listed([shapes.commit(repo, page[index], page[index + 1 : index + 3]) for index in range(min(stop - start, len(page)))], link)
     made.headers["last-modified"] = http_date(repo.head_at)
     return made
 

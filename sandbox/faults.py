@@ -16,6 +16,10 @@ class Mishap(StrEnum):
     complete as HTTP; CUT_OFF: the connection ends in the middle of the body; DROPPED: it ends before any byte; HUGE: a body
     of ``size`` bytes; BOMB: the same, compressed a thousandfold; SLOW: a trickle over ``seconds``; SECONDARY: GitHub's
     secondary limit, telling ``retry_after`` when set.
+
+    Within an answer to a GraphQL query: WRONG: "Something went wrong" instead of data; and for a ``share`` of the repositories asked
+    for, at least one: ALIAS_NULL: null, and no error says why; ALIAS_LIMITS: resource limits exceeded; ALIAS_WRONG: "Something went
+    wrong" with them alone; ALIAS_HOLLOW: answered, but for a piece deeper down, which an error names.
     """
 
     STATUS = "status"
@@ -27,6 +31,15 @@ class Mishap(StrEnum):
     BOMB = "bomb"
     SLOW = "slow"
     SECONDARY = "secondary"
+    WRONG = "wrong"
+    ALIAS_NULL = "alias_null"
+    ALIAS_LIMITS = "alias_limits"
+    ALIAS_WRONG = "alias_wrong"
+    ALIAS_HOLLOW = "alias_hollow"
+
+
+# Mishaps within the answer to a GraphQL query.
+IN_QUERY = frozenset({Mishap.WRONG, Mishap.ALIAS_NULL, Mishap.ALIAS_LIMITS, Mishap.ALIAS_WRONG, Mishap.ALIAS_HOLLOW})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +57,7 @@ class Fault:
         retry_after: seconds, for ``STATUS`` and ``SECONDARY``; ``None`` sends no such header.
         size: bytes, for ``HUGE`` and ``BOMB``.
         seconds: how long, for ``SLOW``.
+        share: of the repositories of a query, for those that begin with ``ALIAS``.
     """
 
     pattern: str = "*"
@@ -56,6 +70,7 @@ class Fault:
     retry_after: int | None = None
     size: int = 100 * 1024 * 1024
     seconds: float = 5.0
+    share: float = 0.3
 
 
 @dataclass(slots=True)
@@ -98,6 +113,12 @@ class Faults:
     def delay_seconds(self) -> float:
         """How long to hold the next answer."""
         return (self.latency_ms + (self._rng.random() * self.jitter_ms if self.jitter_ms else 0.0)) / 1000
+
+    def chosen(self, count: int, share: float) -> frozenset[int]:
+        """Which of so many repositories are met: each by chance, at least one."""
+        with self._lock:
+            met = frozenset(place for place in range(count) if self._rng.random() < share)
+            return met or frozenset({self._rng.randrange(count)} if count else ())
 
     def meet(self, path: str) -> Fault | None:
         """The fault this request meets, counted as met; ``path`` with its service prefix and query."""

@@ -16,11 +16,14 @@ from typing import Any
 import orjson
 
 from sandbox import endpoints, shapes
-from sandbox.quota import Quotas, Standing, fingerprint
+from sandbox.graphql import PATH as GRAPHQL_PATH
+from sandbox.graphql import GraphQL, Spoil
+from sandbox.quota import CORE, GRAPHQL, Quotas, Standing, fingerprint
 from sandbox.reply import Asked, Draft, Reply, draft
 from sandbox.shapes import API, DOCS
+from sandbox.subjects import NEVER_READY, Repository, number_of, weekly_commits
 from sandbox.validators import is_known
-from sandbox.world import NEVER_READY, Repository, World, weekly_commits
+from sandbox.world import World
 
 API_VERSIONS = ("2022-11-28", "2026-03-10")
 NAMED = re.compile(r"/repos/([^/]+)/([^/]+)(/[^?]*)?")
@@ -28,10 +31,6 @@ NUMBERED = re.compile(r"/repositories/([0-9]{1,18})(/[^?]*)?")
 NO_USER_AGENT = (
     b"Request forbidden by administrative rules. Please make sure your request has a User-Agent header "
     b"(https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required).\n"
-)
-SECONDARY = (
-    "You have exceeded a secondary rate limit. Please wait a few minutes before you try again. "
-    "If you reach out to GitHub Support for help, please include the request ID."
 )
 ANONYMOUS_HINT = (
     "API rate limit exceeded for 203.0.113.7. (But here's the good news: Authenticated requests get a higher rate limit. "
@@ -47,27 +46,31 @@ class GitHub:
         self.world = world
         self.quotas = quotas
         self.clock = clock
+        self.graphql = GraphQL(world, quotas)
         self._statistics_asked: Counter[tuple[int, str]] = Counter()
         self._request_count = 0
 
-    def answer(self, asked: Asked) -> Reply:
-        """The reply to one request, as GitHub would give it."""
+    def answer(self, asked: Asked, spoil: Spoil | None = None) -> Reply:
+        """The reply to one request, as GitHub would give it; ``spoil``: what goes wrong within a query."""
         if not asked.headers.get("user-agent", "").strip():
             return Reply(status=403, headers=(("content-type", "text/html; charset=utf-8"),), body=NO_USER_AGENT)
         token = token_of(asked)
-        made, standing = self._admitted(asked, token, self.clock())
+        made, standing = self._admitted(asked, token, self.clock(), spoil)
         return self._finished(asked, made, standing, is_private=token is not None)
 
     def limited(self, asked: Asked, *, retry_after: int | None) -> Reply:
         """The reply of a secondary limit, whatever was asked: quota is left and nothing is charged."""
         token = token_of(asked)
-        standing = self.quotas.standing(token, self.clock())
-        return self._finished(asked, self._secondary(retry_after), standing, is_private=token is not None)
+        is_query = asked.path == GRAPHQL_PATH
+        made = self.graphql.secondary(retry_after) if is_query else self._secondary(retry_after)
+        standing = self.quotas.standing(token, self.clock(), GRAPHQL if is_query else CORE)
+        return self._finished(asked, made, standing, is_private=token is not None)
 
     def _finished(self, asked: Asked, made: Draft, standing: Standing, *, is_private: bool) -> Reply:
         """Add the headers every reply has, and this server's own address to every link."""
         self._request_count += 1
         number = self._request_count
+        made.meter = made.meter or standing.resource
         made.headers |= _standard_headers(asked, standing, is_private=is_private)
         made.headers["x-github-request-id"] = f"{number:04X}:1F2E3D:{number * 7919:08X}:{number * 104729:08X}:65A0C1D2"
         made.body = made.body.replace(API.encode(), asked.base_url.encode())
@@ -76,32 +79,34 @@ class GitHub:
                 made.headers[name] = made.headers[name].replace(API, asked.base_url)
         return made.finish()
 
-    def _admitted(self, asked: Asked, token: str | None, now: datetime) -> tuple[Draft, Standing]:
+    def _admitted(self, asked: Asked, token: str | None, now: datetime, spoil: Spoil | None) -> tuple[Draft, Standing]:
         """Pass the gates in GitHub's order, answer, and charge what the answer costs."""
         quotas = self.quotas
         if token and not quotas.accepts(token):
             return draft(401, shapes.problem("Bad credentials", DOCS, 401)), quotas.charge(None, now)
+        if asked.path == GRAPHQL_PATH and asked.method == "POST":
+            return self.graphql.answer(asked, token, now, spoil)
         version = asked.headers.get("x-github-api-version", API_VERSIONS[0])
         if version not in API_VERSIONS:
             return _unknown_version(version), quotas.standing(token, now)
         if quotas.is_too_fast(token, now):
             return self._secondary(quotas.limits.retry_after), quotas.standing(token, now)
-        if asked.path == "/rate_limit":
-            return _rate_limit(quotas.standing(token, now), version, is_anonymous=token is None), quotas.standing(token, now)
-        if quotas.standing(token, now).remaining == 0:
-            return self._primary(token), quotas.standing(token, now)
+        standing = quotas.standing(token, now)
+        if asked.path == "/rate_limit" or standing.remaining == 0:
+            is_free = asked.path == "/rate_limit"
+            return _rate_limit(standing, quotas.standing(token, now, GRAPHQL), version) if is_free else self._primary(token), standing
         made = self._routed(asked, token, version)
         _validate(asked, made, f"{fingerprint(token)} {version}")
-        is_free = made.status == HTTPStatus.NOT_MODIFIED and token is not None
-        return made, quotas.standing(token, now) if is_free else quotas.charge(token, now)
+        made.meter, made.units = CORE, int(made.status != HTTPStatus.NOT_MODIFIED or token is None)
+        return made, quotas.charge(token, now, CORE, made.units)
 
     def _primary(self, token: str | None) -> Draft:
-        message = f"API rate limit exceeded for user ID {shapes.number_of(fingerprint(token))}." if token else ANONYMOUS_HINT
+        message = f"API rate limit exceeded for user ID {number_of(fingerprint(token))}." if token else ANONYMOUS_HINT
         return draft(self.quotas.limits.limited_status, {"message": message, "documentation_url": f"{DOCS}/rate-limit"})
 
     def _secondary(self, retry_after: int | None) -> Draft:
         documentation = f"{DOCS}/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"
-        made = draft(self.quotas.limits.limited_status, {"message": SECONDARY, "documentation_url": documentation})
+        made = draft(self.quotas.limits.limited_status, {"message": shapes.SECONDARY, "documentation_url": documentation})
         if retry_after is not None:
             made.headers["retry-after"] = str(retry_after)
         return made
@@ -166,11 +171,13 @@ def _unknown_version(version: str) -> Draft:
     return draft(400, shapes.problem(message, f"{DOCS}/about-the-rest-api/api-versions", 400))
 
 
-def _rate_limit(standing: Standing, version: str, *, is_anonymous: bool) -> Draft:
+def _rate_limit(standing: Standing, graphql_standing: Standing, version: str) -> Draft:
     """Schema ``rate-limit-overview``; from API version 2026-03-10 without the top-level ``rate``."""
-    core = {"limit": standing.limit, "used": standing.used, "remaining": standing.remaining, "reset": standing.reset}
-    graphql = {**core, "limit": 0 if is_anonymous else 5000, "used": 0, "remaining": 0 if is_anonymous else 5000}
-    search = {**core, "limit": 10 if is_anonymous else 30, "used": 0, "remaining": 10 if is_anonymous else 30}
+    core, graphql = (
+        {"limit": each.limit, "used": each.used, "remaining": each.remaining, "reset": each.reset} for each in (standing, graphql_standing)
+    )
+    searches = 30 if graphql_standing.limit else 10
+    search = {**core, "limit": searches, "used": 0, "remaining": searches}
     content: dict[str, Any] = {"resources": {"core": core, "search": search, "graphql": graphql}}
     if version < shapes.SLIMMER_VERSION:
         content["rate"] = core
@@ -193,7 +200,8 @@ def _validate(asked: Asked, made: Draft, scope: str) -> None:
     made.headers["etag"] = etag
     if made.status == HTTPStatus.OK and is_known(asked.headers, etag=etag, last_modified=made.headers.get("last-modified")):
         made.status, made.body = HTTPStatus.NOT_MODIFIED.value, b""
-        made.headers.pop("content-type", None)
+        for name in ("content-type", "link"):
+            made.headers.pop(name, None)
 
 
 def _standard_headers(asked: Asked, standing: Standing, *, is_private: bool) -> dict[str, str]:
@@ -206,7 +214,7 @@ def _standard_headers(asked: Asked, standing: Standing, *, is_private: bool) -> 
         "x-ratelimit-limit": str(standing.limit),
         "x-ratelimit-remaining": str(standing.remaining),
         "x-ratelimit-reset": str(standing.reset),
-        "x-ratelimit-resource": "core",
+        "x-ratelimit-resource": standing.resource,
         "x-ratelimit-used": str(standing.used),
         "server": "github.com",
     }

@@ -22,18 +22,26 @@ class Line:
         path: path and query below the service's base address.
         identity: ``anonymous`` or the fingerprint of the token sent.
         headers: those of ``KEPT_HEADERS`` that were sent.
+        seconds: from the arrival of the request until its answer began to go out.
+        asked_bytes_count: size of what was sent with the request.
         status: the status answered; 0 when the connection was dropped instead.
+        meter: ``core``, ``graphql`` or ``pypi``: where it was counted; ``""`` when it was not let in.
+        units: what the meter was charged.
         mishap: name of the fault that replaced the answer, or ``""``.
         bytes_count: size of the body before compression.
     """
 
     at: float
+    seconds: float
     service: str
     method: str
     path: str
     identity: str
     headers: Mapping[str, str]
+    asked_bytes_count: int
     status: int
+    meter: str
+    units: int
     mishap: str
     bytes_count: int
 

@@ -13,8 +13,9 @@ from urllib.parse import unquote
 import orjson
 
 from sandbox.reply import Asked, Draft, Reply, draft
+from sandbox.subjects import Project
 from sandbox.validators import is_known
-from sandbox.world import Project, World
+from sandbox.world import World
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 DOCUMENT = re.compile(r"/pypi/([^/]+)/json(/?)")
@@ -36,6 +37,7 @@ class PyPI:
     def answer(self, asked: Asked) -> Reply:
         """The reply to one request, as PyPI behind its edge would give it."""
         made = self._routed(asked)
+        made.meter = "pypi"
         if made.status == HTTPStatus.OK:
             _validate(asked, made)
         return made.finish()

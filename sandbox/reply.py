@@ -20,6 +20,7 @@ class Asked:
         query: last value of each parameter.
         headers: names in lower case.
         base_url: the service's own address, without a trailing slash; stands at the start of every link it gives.
+        body: what was sent with the request.
     """
 
     method: str
@@ -28,15 +29,18 @@ class Asked:
     query_text: str
     headers: Mapping[str, str]
     base_url: str
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """Status, headers in order, body."""
+    """Status, headers in order, body; and which meter was charged how much for it."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    meter: str = ""
+    units: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,10 +50,12 @@ class Draft:
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    meter: str = ""
+    units: int = 0
 
     def finish(self) -> Reply:
         """The reply as it stands."""
-        return Reply(status=self.status, headers=tuple(self.headers.items()), body=self.body)
+        return Reply(status=self.status, headers=tuple(self.headers.items()), body=self.body, meter=self.meter, units=self.units)
 
 
 def draft(status: int, content: Any = None, **headers: str) -> Draft:

@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sandbox.world import WEEKS, Project, Repository, World, spread_weeks
+from sandbox.subjects import WEEKS, Project, Repository, spread_weeks
+from sandbox.world import World
 
 SAMPLE = Path(__file__).with_name("sample")
 # The moment the sample speaks of: when Django Packages fetched django-scheduler.

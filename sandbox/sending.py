@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import lru_cache
 
 import orjson
@@ -12,7 +13,7 @@ from starlette.types import Send
 
 from sandbox import shapes
 from sandbox.faults import Fault, Mishap
-from sandbox.reply import JSON, Asked, Reply
+from sandbox.reply import JSON, Asked, Draft, Reply
 
 SMALLEST_COMPRESSED = 1024
 CHUNK = 1 << 20
@@ -26,6 +27,10 @@ IN_SENDING = (Mishap.CUT_OFF, Mishap.SLOW, Mishap.HUGE, Mishap.BOMB)
 
 def spoiled(fault: Fault, whole: Reply) -> Reply:
     """The reply a fault puts in the place of the whole one; a mishap of the sending keeps what it needs of it."""
+    return replace(_spoiled(fault, whole), meter=whole.meter, units=whole.units)
+
+
+def _spoiled(fault: Fault, whole: Reply) -> Reply:
     match fault.mishap:
         case Mishap.STATUS:
             return _error(fault)
@@ -39,6 +44,11 @@ def spoiled(fault: Fault, whole: Reply) -> Reply:
             return Reply(status=whole.status, headers=whole.headers, body=whole.body[: len(whole.body) // 2])
         case _:
             return whole
+
+
+def gateway_error(status: int) -> Draft:
+    """The page GitHub's front sends when what is behind it took too long."""
+    return Draft(status=status, body=HTML_PAGE, headers={"content-type": HTML})
 
 
 def _error(fault: Fault) -> Reply:

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.world import Repository, commit_oid
+from sandbox.commits import stranger_email
+from sandbox.subjects import Commit, Repository, number_of
 
 API = "https://api.github.com"
 SITE = "https://github.com"
 DOCS = "https://docs.github.com/rest"
+SECONDARY = (
+    "You have exceeded a secondary rate limit. Please wait a few minutes before you try again. "
+    "If you reach out to GitHub Support for help, please include the request ID."
+)
 # Addresses below a repository, in GitHub's order, with the templates GitHub appends.
 REPO_LINKS = (
     ("forks_url", "/forks"),
@@ -73,11 +79,6 @@ REMOVED_FIELDS = ("has_downloads", "use_squash_pr_title_as_default", "master_bra
 def instant(moment: datetime) -> str:
     """GitHub's spelling of a time: UTC, whole seconds, ``Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def number_of(text: str) -> int:
-    """A steady numeric id for something that has only a name."""
-    return int.from_bytes(hashlib.blake2b(text.lower().encode(), digest_size=4).digest(), "big") >> 4
 
 
 def node_id(kind: str, number: int) -> str:
@@ -187,64 +188,37 @@ def contributor(login: str, contributions: int) -> dict[str, Any]:
 
 def anonymous_contributor(repo: Repository, index: int) -> dict[str, Any]:
     """Schema ``contributor`` for an address that belongs to no account: no login."""
-    return {"email": f"anonymous-{repo.id}-{index}@example.org", "name": f"Anonymous {index}", "type": "Anonymous", "contributions": 1}
+    return {"email": stranger_email(repo.id, f"{index}"), "name": f"Anonymous {index}", "type": "Anonymous", "contributions": 1}
 
 
-def commit(repo: Repository, index: int, moment: datetime) -> dict[str, Any]:
-    """Schema ``commit`` for the commit so many before the newest, authored and committed at ``moment``."""
-    login = repo.participants[index % len(repo.participants)][0] if repo.participants else repo.owner
-    oid, address = commit_oid(repo, index), f"{API}/repos/{repo.full_name}"
-    tree = hashlib.sha1(oid.encode(), usedforsecurity=False).hexdigest()
-    signature = {"name": login, "email": f"{login}@users.noreply.github.com", "date": instant(moment)}
-    parent = commit_oid(repo, index + 1) if index + 1 < repo.commit_count else None
+def commit(repo: Repository, made: Commit, before: Sequence[Commit]) -> dict[str, Any]:
+    """Schema ``commit``; ``before``: the next two of the log, its parents as far as it has them."""
+    address = f"{API}/repos/{repo.full_name}"
+    tree = hashlib.sha1(made.oid.encode(), usedforsecurity=False).hexdigest()
+    account = user(made.login) if made.login else None
+    name = made.login or "Somebody"
     return {
-        "sha": oid,
-        "node_id": node_id("C", number_of(oid)),
+        "sha": made.oid,
+        "node_id": node_id("C", number_of(made.oid)),
         "commit": {
-            "author": signature,
-            "committer": signature,
-            "message": f"Change number {repo.commit_count - index}",
+            "author": {"name": name, "email": made.email, "date": instant(made.authored_at)},
+            "committer": {"name": name, "email": made.email, "date": instant(made.committed_at)},
+            "message": f"Change {made.oid[:7]}",
             "tree": {"sha": tree, "url": f"{address}/git/trees/{tree}"},
-            "url": f"{address}/git/commits/{oid}",
+            "url": f"{address}/git/commits/{made.oid}",
             "comment_count": 0,
             "verification": {"verified": False, "reason": "unsigned", "signature": None, "payload": None, "verified_at": None},
         },
-        "url": f"{address}/commits/{oid}",
-        "html_url": f"{SITE}/{repo.full_name}/commit/{oid}",
-        "comments_url": f"{address}/commits/{oid}/comments",
-        "author": user(login),
-        "committer": user(login),
-        "parents": [{"sha": parent, "url": f"{address}/commits/{parent}", "html_url": f"{SITE}/{repo.full_name}/commit/{parent}"}]
-        if parent
-        else [],
+        "url": f"{address}/commits/{made.oid}",
+        "html_url": f"{SITE}/{repo.full_name}/commit/{made.oid}",
+        "comments_url": f"{address}/commits/{made.oid}/comments",
+        "author": account,
+        "committer": account,
+        "parents": [
+            {"sha": parent.oid, "url": f"{address}/commits/{parent.oid}", "html_url": f"{SITE}/{repo.full_name}/commit/{parent.oid}"}
+            for parent in before[: made.parents_count]
+        ],
     }
-
-
-def commit_moments(repo: Repository, start: int, count: int) -> list[datetime]:
-    """Times of ``count`` commits, newest first, beginning ``start`` before the newest.
-
-    The newest has the time of the head; the others of its day and of earlier days lie evenly within their day; those older
-    than any known day lie evenly between the repository's creation and the oldest known day.
-    """
-    if repo.head_at is None:
-        return []
-    moments: list[datetime] = []
-    index = 0
-    oldest = repo.head_at
-    for day in sorted(repo.commit_days, reverse=True):
-        number = repo.commit_days[day]
-        midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        end = min(midnight + timedelta(days=1), oldest)
-        oldest = midnight
-        for position in range(max(start - index, 0), min(number, start + count - index)):
-            is_head = index + position == 0
-            moments.append(repo.head_at if is_head else end - (end - midnight) * (position + 1) / (number + 1))
-        index += number
-        if index >= start + count:
-            return moments
-    step = (oldest - repo.created_at) / (repo.older_commit_count + 1)
-    older = range(max(start - index, 0), min(repo.older_commit_count, start + count - index))
-    return moments + [oldest - step * (number + 1) for number in older]
 
 
 def problem(message: str, documentation: str, status: int) -> dict[str, Any]:

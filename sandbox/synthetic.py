@@ -14,7 +14,9 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sandbox.world import NEVER_READY, Project, Repository, World, source_distribution
+from sandbox.releases import source_distribution
+from sandbox.subjects import NEVER_READY, Project, Repository
+from sandbox.world import World
 
 # The moment a synthetic world speaks of.
 SYNTHETIC_MOMENT = datetime(2026, 2, 16, 3, 0, tzinfo=UTC)
@@ -109,6 +111,12 @@ class SyntheticOrigin:
         """By PEP 503 name."""
         index = self._index(name)
         return self._project_at(index) if index is not None and name == package_name(index) else None
+
+    def repository_ids(self) -> Iterator[int]:
+        """The id of every repository; none is made for it."""
+        for index in range(self._n):
+            if repository_index(self._seed, index) == index and not happens(self._seed, index, "gone"):
+                yield FIRST_ID + index * ID_STEP
 
     def serials(self) -> Iterator[tuple[str, int]]:
         """Every project's name and serial; documents are not made for it."""

@@ -12,7 +12,7 @@ from sandbox import SAMPLE_MOMENT, recorded_at, sample_note, sample_world
 from sandbox.pypi import document_body
 from sandbox.record import RECORDING, project_names, trim
 from sandbox.sample import recorded_projects
-from sandbox.world import weekly_commits
+from sandbox.subjects import weekly_commits
 from tests.sandbox.asking import asking
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ import pytest
 
 from sandbox import SYNTHETIC_MOMENT, curious_world, synthetic_world, write_synthetic_catalog
 from sandbox.pypi import document_body
+from sandbox.subjects import UnknownSubject
 from sandbox.synthetic import make_project, make_repository, package_name, repository_name
-from sandbox.world import UnknownSubject
 from tests.sandbox.asking import asking
 
 

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox import Repository, curious_world
-from sandbox.shapes import commit_moments
-from sandbox.world import UnknownSubject, World, commit_oid, spread_weeks, weekly_commits
+from sandbox import Repository, World, curious_world
+from sandbox.subjects import UnknownSubject, spread_weeks, weekly_commits
 
 DAYS = st.dates(date(2020, 1, 1), date(2030, 1, 1))
 WEEKS = st.lists(st.integers(0, 60), min_size=52, max_size=52)
@@ -35,39 +34,6 @@ def test_windows_move_with_the_day_and_lose_only_what_is_old(weeks: list[int], t
     later = weekly_commits(repo, today + timedelta(days=7 * (days % 52)))
     assert later == weeks[days % 52 :] + [0] * (days % 52)
     assert sum(weekly_commits(repo, today + timedelta(days=days))) <= sum(weeks)
-
-
-@given(
-    counts=st.dictionaries(st.dates(date(2025, 1, 1), date(2026, 2, 13)), st.integers(1, 5), max_size=12),
-    older=st.integers(0, 30),
-    size=st.integers(1, 17),
-)
-def test_pages_of_commits_make_up_the_whole(counts: dict[date, int], older: int, size: int) -> None:
-    """Whatever the page size, the pages together are the list, newest first, none later than the head."""
-    head_at = datetime(2026, 2, 14, 10, 30, tzinfo=UTC)
-    repo = replace(_plain(), commit_days={**counts, head_at.date(): 2}, older_commit_count=older, head_at=head_at)
-    whole = commit_moments(repo, 0, repo.commit_count)
-    pages = [
-        moment
-        for start in range(0, repo.commit_count, size)
-        for moment in commit_moments(repo, start, min(size, repo.commit_count - start))
-    ]
-    assert pages == whole
-    assert len(whole) == repo.commit_count
-    assert whole[0] == head_at
-    assert whole == sorted(whole, reverse=True)
-    assert {moment.date() for moment in whole[: repo.commit_count - older]} == set(repo.commit_days)
-
-
-def test_commits_keep_their_hash_when_others_follow() -> None:
-    """A push adds hashes at the front and changes none behind them."""
-    world = curious_world()
-    before = _plain()
-    after = world.push("curious/plain", on=datetime(2026, 2, 16, 9, tzinfo=UTC), login="grace", commits=3)
-    assert after.head_oid != before.head_oid
-    assert [commit_oid(after, 3 + index) for index in range(10)] == [commit_oid(before, index) for index in range(10)]
-    assert after.head_at == after.pushed_at == datetime(2026, 2, 16, 9, tzinfo=UTC)
-    assert after.participants[:2] == (("ada", 30), ("grace", 17))
 
 
 def test_newest_release_is_listed_first_seen_last() -> None:
