@@ -166,7 +166,7 @@ def _moments(repo: Repository, rng: random.Random) -> list[tuple[datetime, datet
     for day in sorted(repo.commit_days, reverse=True):
         number = repo.commit_days[day]
         midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        end = min(midnight + DAY, head_at) if head_at > midnight else midnight + DAY
+        end = min(midnight + DAY, head_at) if head_at >= midnight else midnight + DAY
         step = (end - midnight) / (number + 1)
         for position in range(number):
             authored_at = (end - step * (position + 1)).replace(microsecond=0)

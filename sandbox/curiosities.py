@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from sandbox.sample import SAMPLE_MOMENT
-from sandbox.subjects import NEVER_READY, Project, Repository
+from sandbox.subjects import NEVER_READY, Project, Repository, balanced
 from sandbox.synthetic import make_project
 from sandbox.world import World
 
@@ -44,7 +44,7 @@ def _repositories() -> list[Repository]:
         "refusing": {"refuses_tokens": True, "is_organisation": True},
         "renamed": {},
     }
-    return [replace(_plain(2_000_000 + number), name=name, **values) for number, (name, values) in enumerate(unusual.items())]
+    return [balanced(replace(_plain(2_000_000 + number), name=name, **values)) for number, (name, values) in enumerate(unusual.items())]
 
 
 def _plain(repo_id: int) -> Repository:

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sandbox.subjects import WEEKS, Project, Repository, spread_weeks
+from sandbox.subjects import WEEKS, Project, Repository, balanced, spread_weeks
 from sandbox.world import World
 
 SAMPLE = Path(__file__).with_name("sample")
@@ -60,7 +60,7 @@ def _repository(entry: dict[str, Any], today: date) -> Repository:
     head_at = datetime.fromisoformat(entry["newest_commit_at"])
     commit_days = _commit_days(entry, rng, head_at.date(), today)
     participants = tuple(zip(_logins(entry), _contributions(entry, rng), strict=True))
-    return Repository(
+    repo = Repository(
         id=entry["id"],
         owner=owner,
         name=name,
@@ -77,13 +77,13 @@ def _repository(entry: dict[str, Any], today: date) -> Repository:
         pushed_at=head_at,
         head_at=head_at,
         commit_days=commit_days,
-        older_commit_count=max(sum(count for _, count in participants) - sum(commit_days.values()), 0),
         participants=participants,
         anonymous_count=entry.get("anonymous_count", 0),
         is_archived=entry.get("is_archived", False),
         is_organisation=entry.get("is_organisation", False),
         is_sample_figure=entry["is_sample_figure"],
     )
+    return balanced(repo)
 
 
 def _commit_days(entry: dict[str, Any], rng: random.Random, head_on: date, today: date) -> dict[date, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -125,6 +125,20 @@ def commit_oid(repo_id: int, ordinal: int, rewrites: int = 0) -> str:
     """Hash of a repository's commit number ``ordinal``, counted from its first, made after so many rewrites."""
     suffix = f":{rewrites}" if rewrites else ""
     return hashlib.sha1(f"{repo_id}:{ordinal}{suffix}".encode(), usedforsecurity=False).hexdigest()
+
+
+def balanced(repo: Repository) -> Repository:
+    """The repository with as many commits as its people have made.
+
+    Those of no known day make up what is missing; where the known days have more than the people, the first of them made the rest.
+    """
+    known = sum(repo.commit_days.values())
+    made = sum(count for _, count in repo.participants) + repo.anonymous_count
+    participants = repo.participants
+    if made < known and participants:
+        (login, count), *others = participants
+        participants, made = ((login, count + known - made), *others), known
+    return replace(repo, participants=participants, older_commit_count=max(made - known, 0))
 
 
 def number_of(text: str) -> int:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from sandbox.releases import source_distribution
-from sandbox.subjects import NEVER_READY, Project, Repository
+from sandbox.subjects import NEVER_READY, Project, Repository, balanced
 from sandbox.world import World
 
 # The moment a synthetic world speaks of.
@@ -153,7 +153,7 @@ def make_repository(seed: int, index: int) -> Repository:
     head_on = max(commit_days, default=today - timedelta(days=rng.randint(365, 399)))
     head_at = datetime(head_on.year, head_on.month, head_on.day, tzinfo=UTC) + timedelta(seconds=rng.randrange(10_000))
     stars = round(people * rng.lognormvariate(2.2, 1.0))
-    return Repository(
+    repo = Repository(
         id=FIRST_ID + index * ID_STEP,
         owner=_owner(index),
         name=package_name(index),
@@ -169,7 +169,6 @@ def make_repository(seed: int, index: int) -> Repository:
         pushed_at=created_at if is_empty else head_at,
         head_at=None if is_empty else head_at,
         commit_days={} if is_empty else {head_on: 1, **commit_days},
-        older_commit_count=max(sum(count for _, count in participants) - sum(commit_days.values()), 0),
         participants=participants,
         anonymous_count=0 if is_empty else rng.randrange(1 + people // 10),
         is_archived=is_archived,
@@ -178,6 +177,7 @@ def make_repository(seed: int, index: int) -> Repository:
         is_too_large=happens(seed, index, "too large"),
         pending_answers=NEVER_READY if happens(seed, index, "never ready") else int(happens(seed, index, "pending once")),
     )
+    return balanced(repo)
 
 
 def _block(seed: int, index: int) -> str | None:

@@ -45,6 +45,10 @@ def _registry(api_version: str) -> Registry[Any]:
     schemas = dict(described["components"]["schemas"])
     for name in ("full-repository", "rate-limit-overview"):
         schemas[name] = _patched(schemas[name], api_version)
+    schemas["commit"] = copy.deepcopy(schemas["commit"])
+    for name in ("author", "committer"):  # "nullable" beside "oneOf": the description means it, the validator overlooks it
+        assert schemas["commit"]["properties"][name].pop("nullable")
+        schemas["commit"]["properties"][name]["oneOf"].append({"enum": [None], "nullable": True})
     described["components"] = {**described["components"], "schemas": schemas}
     return Registry().with_resource("urn:github", Resource.from_contents(described, default_specification=DRAFT4))
 
