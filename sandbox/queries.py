@@ -40,7 +40,7 @@ QUERY = cast("GraphQLObjectType", SCHEMA.query_type)
 # What stands behind an interface in this world: a node is a repository, what a branch points at is a commit.
 BEHIND = {"Node": "Repository", "GitObject": "Commit"}
 MOST_NODES, MOST_IDS, LARGEST_PAGE = 500_000, 100, 100
-TYPENAME = "__typename"
+TYPENAME, HISTORY = "__typename", "history"
 
 Problem = dict[str, Any]
 
@@ -128,7 +128,7 @@ def _read(text: str, operation_name: str | None) -> Query | Refused:
 
 
 def _is_history(field: Field) -> bool:
-    return field.name == "history" or any(_is_history(below) for below in field.below or ())
+    return field.name == HISTORY or any(_is_history(below) for below in field.below or ())
 
 
 class _Reading:
@@ -168,7 +168,7 @@ class _Reading:
             concrete = SCHEMA.type_map[BEHIND[found.name]] if is_abstract_type(found) else found
             sets = (each.selection_set for each, _ in nodes if each.selection_set)
             below = self.fields(sets, cast("GraphQLObjectType", concrete))
-        is_fixed = not (node.arguments or conditions) and all(each.fixed for each in below or ())
+        is_fixed = name != HISTORY and not (node.arguments or conditions) and all(each.fixed for each in below or ())
         fixed = tuple(each.fixed for each in below if each.fixed) if below is not None and is_fixed else None
         arguments = get_argument_values(definition, node) if is_fixed else {}
         step = _weighed(Field(key, name, kind.name, node, definition, below, conditions, None), arguments, fixed) if is_fixed else None
@@ -207,7 +207,7 @@ def _check_page(field: Field, arguments: Mapping[str, Any], path: tuple[str, ...
     if field.name == "nodes" and len(ids := arguments.get("ids", ())) > MOST_IDS:
         message = f"You may not provide more than {MOST_IDS} node ids; you provided {len(ids)}."
         raise Refused({"type": "ARGUMENT_LIMIT", **place, "message": message})
-    if field.name == "history" and size is None and any(below.name == "nodes" for below in field.below or ()):
+    if field.name == HISTORY and size is None and any(below.name == "nodes" for below in field.below or ()):
         message = "You must provide a `first` or `last` value to properly paginate the `history` connection."
         raise Refused({"type": "MISSING_PAGINATION_BOUNDARIES", **place, "message": message})
     if size is not None and size > LARGEST_PAGE:
