@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
+from sandbox.clock import RunningClock
+from sandbox.control import day_route, ledger_routes
 from sandbox.faults import IN_QUERY, Fault, Faults, Mishap
 from sandbox.github import GitHub, token_of
 from sandbox.graphql import Spoil
-from sandbox.ledger import KEPT_HEADERS, Ledger, Line, as_row
+from sandbox.index import Index
+from sandbox.ledger import KEPT_HEADERS, Ledger, Line
 from sandbox.pypi import PyPI
 from sandbox.quota import GRAPHQL, Limits, Quotas, fingerprint
 from sandbox.reply import Asked, Reply
 from sandbox.sending import IN_SENDING, send_badly, send_whole, spoiled
+from sandbox.validators import http_date
 from sandbox.world import World
 
 
@@ -37,6 +39,7 @@ def create_app(
     faults: Faults | None = None,
     limits: Limits | None = None,
     ledger: Ledger | None = None,
+    index: Index | None = None,
     clock: Callable[[], datetime] = system_clock,
     drop: Callable[[Scope], None] | None = None,
 ) -> Starlette:
@@ -47,40 +50,27 @@ def create_app(
         faults: what goes wrong; nothing by default.
         limits: GitHub's quotas.
         ledger: where requests are written down.
-        clock: dates the quota windows; give the caller's clock when that is not the system's.
+        index: how PyPI is handed on; faithfully by default.
+        clock: dates the quota windows and every answer; give the caller's clock when that is not the system's. With a
+            ``RunningClock``, the ledger's times are its own, and a day may be let pass.
         drop: ends the connection of a request at once; the server provides it.
     """
     faults = Faults() if faults is None else faults
     ledger = Ledger() if ledger is None else ledger
     github = GitHub(world, Quotas(limits or Limits()), clock)
-    pypi = PyPI(world)
-    began = time.monotonic()
+    pypi = PyPI(world, index)
+    elapsed = clock.elapsed if isinstance(clock, RunningClock) else _since_now()
     doors = [
-        Door(service=service, answer=answer, github=github, faults=faults, ledger=ledger, began=began, drop=drop)
+        Door(service=service, answer=answer, github=github, faults=faults, ledger=ledger, elapsed=elapsed, drop=drop)
         for service, answer in (("github", github.answer), ("pypi", pypi.answer))
     ]
-    return Starlette(routes=[*(Mount(f"/{door.service}", app=door) for door in doors), *_ledger_routes(ledger)])
+    routes = [*ledger_routes(ledger), day_route(world, clock)]
+    return Starlette(routes=[*(Mount(f"/{door.service}", app=door) for door in doors), *routes])
 
 
-def _ledger_routes(ledger: Ledger) -> list[Route]:
-    """The ledger over HTTP, for callers in other processes."""
-
-    async def lines(request: Request) -> Response:
-        since = request.query_params.get("since", "0")
-        return JSONResponse([as_row(line) for line in ledger.lines(since=int(since) if since.isdecimal() else 0)])
-
-    async def summary(_request: Request) -> Response:
-        return JSONResponse(ledger.summary())
-
-    async def clear(_request: Request) -> Response:
-        ledger.clear()
-        return Response(status_code=204)
-
-    return [
-        Route("/sandbox/ledger", lines, methods=["GET"]),
-        Route("/sandbox/ledger", clear, methods=["DELETE"]),
-        Route("/sandbox/summary", summary, methods=["GET"]),
-    ]
+def _since_now() -> Callable[[], float]:
+    began = time.monotonic()
+    return lambda: time.monotonic() - began
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,12 +82,12 @@ class Door:
     github: GitHub
     faults: Faults
     ledger: Ledger
-    began: float
+    elapsed: Callable[[], float]
     drop: Callable[[Scope], None] | None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        at = time.monotonic() - self.began
+        at = self.elapsed()
         asked = _asked(scope, self.service, await _body(receive) if scope["method"] == "POST" else b"")
         fault = self.faults.meet(f"/{self.service}{_target(asked)}")
         quotas = self.github.quotas
@@ -107,6 +97,7 @@ class Door:
                 await asyncio.sleep(delay)
             reply = self._reply(asked, fault)
             self._write_down(at, asked, reply, fault)
+            reply = replace(reply, headers=(*reply.headers, ("date", http_date(self.github.clock()))))
             if fault and fault.mishap is Mishap.DROPPED:
                 await self._hang_up(scope)
             elif fault and fault.mishap in IN_SENDING:
@@ -127,7 +118,7 @@ class Door:
         return spoiled(fault, self.answer(asked) if needs_whole else Reply(status=0))
 
     def _write_down(self, at: float, asked: Asked, reply: Reply, fault: Fault | None) -> None:
-        token, seconds = token_of(asked), time.monotonic() - self.began - at
+        token, seconds = token_of(asked), self.elapsed() - at
         if reply.meter == GRAPHQL and reply.units:
             self.github.quotas.spend(token, self.github.clock(), seconds)
         self.ledger.add(

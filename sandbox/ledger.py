@@ -72,10 +72,24 @@ class Ledger:
         with self._lock:
             self._lines.clear()
 
-    def summary(self) -> dict[str, Any]:
-        """Counts for benchmarks: requests, statuses per service, bytes, identities seen."""
-        lines = self.lines()
+    def summary(self, *, since: int = 0) -> dict[str, Any]:
+        """Sums for benchmarks over the lines from position ``since`` on.
+
+        ``lines``: the position after the last; ``units``: by identity and meter; ``answers``: by meter; ``seconds``: of answers by
+        meter; ``statuses``: by service.
+        """
+        lines = self.lines(since=since)
+        units: dict[str, Counter[str]] = {}
+        answers, seconds = Counter[str](), Counter[str]()
+        for line in lines:
+            units.setdefault(line.identity, Counter())[line.meter] += line.units
+            answers[line.meter] += 1
+            seconds[line.meter] += line.seconds  # type: ignore[assignment]  # a Counter counts in floats too
         return {
+            "lines": since + len(lines),
+            "units": {identity: dict(sorted(meters.items())) for identity, meters in sorted(units.items())},
+            "answers": dict(sorted(answers.items())),
+            "seconds": {meter: round(total, 6) for meter, total in sorted(seconds.items())},
             "requests": len(lines),
             "bytes": sum(line.bytes_count for line in lines),
             "statuses": {

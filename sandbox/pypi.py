@@ -5,19 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import Counter
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import unquote
 
 import orjson
 
+from sandbox.index import SIMPLE_JSON, Index, Root, Serials, html_root, page
 from sandbox.reply import Asked, Draft, Reply, draft
-from sandbox.subjects import Project
+from sandbox.subjects import QUARANTINED, Project
 from sandbox.validators import is_known
 from sandbox.world import World
 
-SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
+METER = "pypi"
 DOCUMENT = re.compile(r"/pypi/([^/]+)/json(/?)")
 INDEX_PAGE = re.compile(r"/simple/([^/]+)(/?)")
 
@@ -28,18 +29,22 @@ def normalised(name: str) -> str:
 
 
 class PyPI:
-    """Answers for one world."""
+    """Answers for one world, through an edge or a mirror as ``index`` has it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, index: Index | None = None) -> None:
         self.world = world
-        self._root: tuple[int, bytes, int] = (-1, b"", 0)
+        self.index = Index() if index is None else index
+        self._root = Root(world, self.index)
+        self._stale_answers: Counter[tuple[str, int]] = Counter()
 
     def answer(self, asked: Asked) -> Reply:
         """The reply to one request, as PyPI behind its edge would give it."""
         made = self._routed(asked)
-        made.meter = "pypi"
-        if made.status == HTTPStatus.OK:
+        made.meter = METER
+        if made.status == HTTPStatus.OK and not self.index.is_mirror:
             _validate(asked, made)
+        if made.status == HTTPStatus.NOT_FOUND and self.index.is_mirror:
+            made.body = b""
         return made.finish()
 
     def _routed(self, asked: Asked) -> Draft:
@@ -58,31 +63,37 @@ class PyPI:
 
     def _document(self, name: str) -> Draft:
         """The edge lowers and normalises the name, so any spelling answers 200; quarantined or empty projects answer 404."""
-        project = self.world.project(name)
-        if project is None or project.status == "quarantined" or not project.document["releases"]:
+        project = self._at_the_edge(name)
+        if project is None or project.status == QUARANTINED or not project.document["releases"]:
             return _not_found()
         made = draft(200, None, content_type="application/json", cache_control="max-age=900, public")
-        made.headers["x-pypi-last-serial"] = str(project.serial)
-        made.body = document_body(project)
+        made.body = document_body(project, self.index.serials)
+        return self._with_serial(made, project.serial)
+
+    def _at_the_edge(self, name: str) -> Project | None:
+        """The project as the edge has it: for some answers after a change still the former one."""
+        project = self.world.project(name)
+        former = self.world.former_project(name) if self.index.stale_answers else None
+        serial = project.serial if project else 0
+        if former is None or former.serial == serial or self._stale_answers[name, serial] >= self.index.stale_answers:
+            return project
+        self._stale_answers[name, serial] += 1
+        return former
+
+    def _with_serial(self, made: Draft, serial: int) -> Draft:
+        if self.index.tells_serials:
+            made.headers["x-pypi-last-serial"] = str(serial)
         return made
 
     def _index_root(self, asked: Asked) -> Draft:
         """Every project with its serial (JSON only); the HTML form has no serials."""
-        if SIMPLE_JSON not in asked.headers.get("accept", ""):
-            anchors = "".join(f'<a href="/simple/{name}/">{name}</a><br/>\n' for name, _ in self.world.serials())
+        if SIMPLE_JSON not in asked.headers.get("accept", "") or self.index.is_mirror:
             made = draft(200, None, content_type="text/html; charset=UTF-8")
-            made.body = f"<!DOCTYPE html>\n<html><body>\n{anchors}</body></html>\n".encode()
+            made.body = html_root(self.world)
             return made
-        if self._root[0] != self.world.revision:
-            serials = list(self.world.serials())
-            newest = max((serial for _, serial in serials), default=0)
-            rows = [{"_last-serial": serial, "name": name} for name, serial in serials]
-            content = {"meta": {"_last-serial": newest, "api-version": "1.4"}, "projects": rows}
-            self._root = (self.world.revision, orjson.dumps(content), newest)
         made = draft(200, None, content_type=SIMPLE_JSON, cache_control="max-age=600, public", vary="Accept")
-        made.body = self._root[1]
-        made.headers["x-pypi-last-serial"] = str(self._root[2])
-        return made
+        made.body, newest = self._root.content()
+        return self._with_serial(made, newest)
 
     def _index_page(self, name: str, asked: Asked) -> Draft:
         project = self.world.project(name)
@@ -92,43 +103,18 @@ class PyPI:
             made = draft(200, None, content_type="text/html; charset=UTF-8")
             made.body = f"<!DOCTYPE html>\n<html><body><h1>Links for {name}</h1></body></html>\n".encode()
             return made
-        made = draft(200, index_page(project), cache_control="max-age=600, public", vary="Accept")
-        made.headers |= {"content-type": SIMPLE_JSON, "x-pypi-last-serial": str(project.serial)}
-        return made
+        made = draft(200, page(project, self.index), cache_control="max-age=600, public", vary="Accept")
+        made.headers["content-type"] = SIMPLE_JSON
+        return self._with_serial(made, project.serial)
 
 
 @lru_cache(maxsize=128)
-def document_body(project: Project) -> bytes:
+def document_body(project: Project, serials: Serials = Serials.NUMBERS) -> bytes:
     """The document as bytes, in the order of keys it was recorded in, with PyPI's final newline."""
-    return orjson.dumps(project.document) + b"\n"
-
-
-def index_page(project: Project) -> dict[str, Any]:
-    """The project's page of the simple index, version 1.4 (PEP 691, 700, 792); releases without files are in no version list."""
-    releases = {} if project.status == "quarantined" else project.document["releases"]
-    files = [
-        {
-            "core-metadata": file["core-metadata"],
-            "data-dist-info-metadata": file["core-metadata"],
-            "filename": file["filename"],
-            "hashes": {"sha256": file["digests"]["sha256"]},
-            "provenance": None,
-            "requires-python": file["requires_python"],
-            "size": file["size"],
-            "upload-time": file["upload_time_iso_8601"],
-            "url": file["url"],
-            "yanked": (file["yanked_reason"] or True) if file["yanked"] else False,
-        }
-        for release in releases.values()
-        for file in release
-    ]
-    return {
-        "files": files,
-        "meta": {"_last-serial": project.serial, "api-version": "1.4"},
-        "name": project.name,
-        "project-status": {"status": project.status},
-        "versions": [version for version, release in releases.items() if release],
-    }
+    if serials is Serials.NUMBERS:
+        return orjson.dumps(project.document) + b"\n"
+    known = {**project.document, "last_serial": f"{project.serial}"}
+    return orjson.dumps(known if serials is Serials.TEXT else {key: known[key] for key in known if key != "last_serial"}) + b"\n"
 
 
 def _not_found() -> Draft:

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sandbox.app import create_app, system_clock
 from sandbox.faults import Faults
+from sandbox.index import Index
 from sandbox.ledger import Ledger
 from sandbox.quota import Limits
 from sandbox.world import World
@@ -35,6 +36,7 @@ class Running:
     ledger: Ledger
     faults: Faults
     limits: Limits
+    index: Index
 
 
 @contextmanager
@@ -43,22 +45,34 @@ def running(
     *,
     faults: Faults | None = None,
     limits: Limits | None = None,
+    index: Index | None = None,
     clock: Callable[[], datetime] = system_clock,
     port: int = 0,
 ) -> Iterator[Running]:
     """Serve the world from a thread of this process until the block ends; raises RuntimeError when it does not start."""
     faults = Faults() if faults is None else faults
     limits = Limits() if limits is None else limits
+    index = Index() if index is None else index
     ledger = Ledger()
     listener = listen(port)
-    server = build_server(world, faults=faults, limits=limits, ledger=ledger, clock=clock)
+    server = build_server(world, faults=faults, limits=limits, index=index, ledger=ledger, clock=clock)
     thread = threading.Thread(target=server.serve_on, args=(listener,), name="sandbox", daemon=True)
     thread.start()
     try:
         if not server.is_settled.wait(START_SECONDS) or not server.started:
             message = "the sandbox did not start"
             raise RuntimeError(message)
-        yield _running(listener, world=world, ledger=ledger, faults=faults, limits=limits)
+        base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield Running(
+            base_url=base_url,
+            github_url=f"{base_url}/github",
+            pypi_url=f"{base_url}/pypi",
+            world=world,
+            ledger=ledger,
+            faults=faults,
+            limits=limits,
+            index=index,
+        )
     finally:
         server.should_exit = True
         server.force_exit = True
@@ -83,19 +97,6 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def _running(listener: socket.socket, *, world: World, ledger: Ledger, faults: Faults, limits: Limits) -> Running:
-    base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    return Running(
-        base_url=base_url,
-        github_url=f"{base_url}/github",
-        pypi_url=f"{base_url}/pypi",
-        world=world,
-        ledger=ledger,
-        faults=faults,
-        limits=limits,
-    )
-
-
 class Server(uvicorn.Server):
     """uvicorn's server; ``is_settled`` is set once it accepts connections, or has failed to."""
 
@@ -116,7 +117,15 @@ class Server(uvicorn.Server):
             self.is_settled.set()
 
 
-def build_server(world: World, *, faults: Faults, limits: Limits, ledger: Ledger, clock: Callable[[], datetime] = system_clock) -> Server:
+def build_server(
+    world: World,
+    *,
+    faults: Faults,
+    limits: Limits,
+    ledger: Ledger,
+    index: Index | None = None,
+    clock: Callable[[], datetime] = system_clock,
+) -> Server:
     """A server that can also drop connections; it writes no log of its own."""
     transports: dict[tuple[str, int], asyncio.Transport] = {}
 
@@ -135,6 +144,6 @@ def build_server(world: World, *, faults: Faults, limits: Limits, ledger: Ledger
     def drop(scope: Scope) -> None:
         transports[tuple(scope["client"])].abort()
 
-    app = create_app(world, faults=faults, limits=limits, ledger=ledger, clock=clock, drop=drop)
+    app = create_app(world, faults=faults, limits=limits, ledger=ledger, index=index, clock=clock, drop=drop)
     settings: dict[str, Any] = {"http": Protocol, "loop": "asyncio", "ws": "none", "lifespan": "off", "log_config": None}
-    return Server(uvicorn.Config(app, access_log=False, server_header=False, timeout_keep_alive=60, **settings))
+    return Server(uvicorn.Config(app, access_log=False, server_header=False, date_header=False, timeout_keep_alive=60, **settings))

@@ -49,8 +49,8 @@ SHARES = {
 }
 
 
-def chance(seed: int, index: int, what: str) -> float:
-    """A steady number from 0 up to 1 for one question about one package."""
+def chance(seed: int, index: int | str, what: str) -> float:
+    """A steady number from 0 up to 1 for one question about one package or name."""
     digest = hashlib.blake2b(f"{seed}:{index}:{what}".encode(), digest_size=7).digest()
     return int.from_bytes(digest, "big") / (1 << 56)
 

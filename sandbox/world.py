@@ -105,6 +105,13 @@ class World:
         known = {repo_id for repo_id, repo in changed.items() if repo}
         return sorted(known.union(repo_id for repo_id in (self._origin.repository_ids() if self._origin else ()) if repo_id not in changed))
 
+    def project_names(self) -> list[str]:
+        """The name of every project that is there, listed or not, in order."""
+        with self._lock:
+            changed = dict(self._projects)
+        known = {name for name, project in changed.items() if project}
+        return sorted(known.union(name for name, _ in (self._origin.serials() if self._origin else ()) if name not in changed))
+
     def serials(self) -> Iterator[tuple[str, int]]:
         """Name and serial of every project PyPI lists, ordered by name; quarantined ones are not listed."""
         known = dict(self._origin.serials()) if self._origin else {}

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from sandbox import SAMPLE_MOMENT, Running, curious_world
-from sandbox.pypi import SIMPLE_JSON
+from sandbox.index import SIMPLE_JSON
 from tests.sandbox.asking import asking
 
 
