@@ -15,6 +15,7 @@ from sandbox.ledger import Line
 from sandbox.quota import CORE, GRAPHQL
 
 MINUTE = 60.0
+MICROSECOND = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def _broken(lines: Sequence[Line], limits: Published) -> Iterable[str]:
         ("GraphQL points in an hour", *_fullest_hour(lines, GRAPHQL, limits.hour_seconds), limits.units_per_hour),
     )
     for what, worst, at, limit in measured:
-        if worst > limit + 1e-6:
+        if worst > limit + MICROSECOND:
             yield f"{worst:g} {what} from {at:.3f} s on, of {limit:g} allowed"
 
 
@@ -75,7 +76,7 @@ def _most(counted: Sequence[tuple[float, int]]) -> tuple[float, float]:
     """The largest sum within any half-open minute, and where that begins; ``counted`` in order of time."""
     moments = [moment for moment, _ in counted]
     sums = [0, *accumulate(amount for _, amount in counted)]
-    found = ((sums[bisect_left(moments, moment + MINUTE)] - sums[place], moment) for place, moment in enumerate(moments))
+    found = ((sums[bisect_left(moments, moment + MINUTE - MICROSECOND)] - sums[place], moment) for place, moment in enumerate(moments))
     return max(found, key=lambda pair: pair[0], default=(0, 0.0))
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from sandbox import Faults, Limits, Running, World, curious_world, running
+from sandbox import Faults, Index, Limits, Running, World, curious_world, running
 
 TOKEN = {"authorization": "Bearer a-token"}
 PLAIN = "/repos/curious/plain"
@@ -35,11 +35,12 @@ def asking(
     *,
     faults: Faults | None = None,
     limits: Limits | None = None,
+    index: Index | None = None,
     clock: Callable[[], datetime] | None = None,
 ) -> Iterator[tuple[Running, httpx.Client]]:
     """A running sandbox (the curious world by default) and a client for it."""
     with (
-        running(world or curious_world(), faults=faults, limits=limits, clock=clock or Clock()) as sandbox,
+        running(world or curious_world(), faults=faults, limits=limits, index=index, clock=clock or Clock()) as sandbox,
         httpx.Client(trust_env=False, timeout=20) as client,
     ):
         yield sandbox, client

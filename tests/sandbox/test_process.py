@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from sandbox import curious_world, running
+from sandbox.index import SIMPLE_JSON
 from sandbox.synthetic import repository_name
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +39,30 @@ def test_process_prints_its_address_serves_and_leaves(tmp_path: Path, ending: si
         assert process.wait(20) == 0
         assert process.stdout
         process.stdout.close()
+
+
+def test_process_has_a_clock_and_days_of_its_own() -> None:
+    """It starts when told, a day passes when asked, and quota windows and statistics go with it."""
+    options = ("--synthetic", "40", "--now", "2026-02-16T03:00:00Z", "--graphql-per-hour", "7", "--serials", "text", "--hour-seconds", "60")
+    process, addresses = _start(*options)
+    token = {"authorization": "token x"}
+    try:
+        with httpx.Client(trust_env=False) as client:
+            told = client.post(f"{addresses['base_url']}/sandbox/day?pushed=1").json()
+            query = client.post(f"{addresses['github_url']}/graphql", json={"query": "{rateLimit{limit resetAt}}"}, headers=token)
+            root = client.get(f"{addresses['pypi_url']}/simple/", headers={"accept": SIMPLE_JSON}).json()
+            assert client.get(f"{addresses['base_url']}/sandbox/limits").json() == []
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stdout
+        process.stdout.close()
+    assert told["today"] == "2026-02-17"
+    assert len(told["events"]) > 20
+    assert query.headers["date"].startswith("Tue, 17 Feb 2026 03:0")
+    assert query.json()["data"]["rateLimit"]["limit"] == 7
+    assert query.json()["data"]["rateLimit"]["resetAt"].startswith("2026-02-17T03:0")
+    assert isinstance(root["meta"]["_last-serial"], str)
 
 
 def test_process_refuses_a_catalog_for_the_sample() -> None:
