@@ -200,7 +200,7 @@ def _validate(asked: Asked, made: Draft, scope: str) -> None:
     made.headers["etag"] = etag
     if made.status == HTTPStatus.OK and is_known(asked.headers, etag=etag, last_modified=made.headers.get("last-modified")):
         made.status, made.body = HTTPStatus.NOT_MODIFIED.value, b""
-        for name in ("content-type", "link"):
+        for name in ("content-type", "link"):  # nothing says that GitHub sends Link with a 304, so nobody should count on it
             made.headers.pop(name, None)
 
 

@@ -75,7 +75,7 @@ class PyPI:
         project = self.world.project(name)
         former = self.world.former_project(name) if self.index.stale_answers else None
         serial = project.serial if project else 0
-        if former is None or former.serial == serial or self._stale_answers[name, serial] >= self.index.stale_answers:
+        if former is None or self._stale_answers[name, serial] >= self.index.stale_answers:
             return project
         self._stale_answers[name, serial] += 1
         return former

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from sandbox import curious_world
+from sandbox.commits import log
 from tests.sandbox.asking import PLAIN, TOKEN, asking
 
 
@@ -179,6 +180,9 @@ def test_commits_are_newest_first_and_end_with_a_root() -> None:
     assert moments[0] == "2026-02-14T10:30:00Z"
     assert [row["parents"][0]["sha"] for row in rows[:-1]] == [row["sha"] for row in rows[1:]]
     assert rows[-1]["parents"] == []
+    repo = curious_world().repository("curious/plain")
+    assert repo
+    assert [len(row["parents"]) for row in rows] == [commit.parents_count for commit in log(repo)]
 
 
 def test_known_version_is_answered_with_304() -> None:
@@ -195,6 +199,17 @@ def test_known_version_is_answered_with_304() -> None:
         assert client.get(url, headers={**TOKEN, "if-modified-since": "yesterday"}).status_code == 200
         world.change("curious/plain", stars=121)
         assert client.get(url, headers={**TOKEN, "if-none-match": etag}).status_code == 200
+
+
+def test_a_page_known_already_does_not_say_how_many_follow() -> None:
+    """A 304 has no Link header: who asks again must remember how many pages there were."""
+    with asking() as (sandbox, client):
+        url = f"{sandbox.github_url}/repos/curious/crowded/contributors?per_page=100"
+        first = client.get(url, headers=TOKEN)
+        again = client.get(url, headers={**TOKEN, "if-none-match": first.headers["etag"]})
+    assert "link" in first.headers
+    assert again.status_code == 304
+    assert "link" not in again.headers
 
 
 def test_etags_belong_to_the_token() -> None:

@@ -254,7 +254,7 @@ def test_the_bill_follows_the_connections() -> None:
         assert bill(counters) == (1, 0)
         assert bill(f"{{{RATE} {''.join(page % (place, '') for place in range(20))}}}") == (1, 2000)
         assert bill(f"{{{RATE} {''.join(page % (place, '') for place in range(149))}}}") == (1, 14900)
-        assert bill(f"{{{RATE} {''.join(page % (place, '') for place in range(151))}}}") == (2, 15100)
+        assert bill(f"{{{RATE} {''.join(page % (place, '') for place in range(150))}}}") == (2, 15000)
         assert bill(f"{{{RATE} {''.join(page % (place, ' parents(first:2){totalCount}') for place in range(20))}}}") == (20, 6000)
 
 
