@@ -91,7 +91,7 @@ class SyntheticOrigin:
     def __init__(self, n: int, seed: int) -> None:
         self._n = n
         self._seed = seed
-        self._repository_at = lru_cache(maxsize=1024)(self._make_repository)
+        self._repository_at = lru_cache(maxsize=8192)(self._make_repository)
         self._project_at = lru_cache(maxsize=32)(self._make_project)
 
     def repository(self, full_name: str) -> Repository | None:
