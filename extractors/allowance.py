@@ -4,35 +4,42 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from extractors.conversation import ANONYMOUS, GITHUB
+from extractors.batch_verdict import points
+from extractors.conversation import ANONYMOUS, BATCHED, GITHUB
 
 
 class Allowance:
-    """How many units this run may use in all, over every identity; requests in flight count as one each until settled."""
+    """How many units this run may use in all: REST requests and GraphQL points together, over every identity of GitHub's.
+
+    What is in flight counts with what it is expected to cost until it is settled. How many requests that are is counted here too:
+    GitHub allows a hundred at once "across the REST API and GraphQL API".
+    """
 
     def __init__(self, cap: int | None) -> None:
         """Take the cap; ``None`` is no cap."""
         self.cap = cap
         self.spent = 0
         self.reserved = 0
+        self.in_flight = 0
 
-    @property
-    def is_spent(self) -> bool:
-        """Nothing is left and nothing can come back."""
-        return self.cap is not None and self.spent >= self.cap
+    def is_spent(self, price: int = 1) -> bool:
+        """Whether nothing for this price will be allowed any more: too little is left and nothing can come back."""
+        return self.cap is not None and self.spent + (price if self.reserved == 0 else 1) > self.cap
 
-    @property
-    def is_full(self) -> bool:
-        """Nothing more may be sent now; an answer in flight that costs nothing may free a unit."""
-        return self.cap is not None and self.spent + self.reserved >= self.cap
+    def is_full(self, price: int = 1) -> bool:
+        """Whether nothing for this price may be sent now; an answer in flight that costs less may free a unit."""
+        return self.cap is not None and self.spent + self.reserved + price > self.cap
 
 
-def units(*, source: str, status: int | None, identity: str) -> int:
-    """Return what an answer cost: one unit of GitHub's quota, none for a 304 to a token, none without an answer, none of PyPI.
+def units(*, source: str, status: int | None, identity: str, facet: str = "", body: bytes = b"") -> int:
+    """Return what an answer cost of its meter.
 
-    https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api: a 304 is free "while correctly
-    authorized with an Authorization header".
+    GraphQL: the points it says. REST: one unit of GitHub's quota, none for a 304 to a token. Nothing without an answer, and
+    nothing of PyPI. https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api: a 304 is
+    free "while correctly authorized with an Authorization header".
     """
+    if facet in BATCHED:
+        return points(status, body)
     if source != GITHUB or status is None:
         return 0
     return 0 if status == HTTPStatus.NOT_MODIFIED and identity != ANONYMOUS else 1

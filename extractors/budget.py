@@ -2,7 +2,8 @@
 
 GitHub's limits: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 - primary: so many units until a reset (5,000 an hour with a token, 60 without), told by ``x-ratelimit-*`` headers;
-- secondary: at most 100 requests in flight, 900 points a minute (a GET is one point), and reasons GitHub does not name;
+- secondary: at most 100 requests in flight, 900 points a minute for REST (a GET is one point) and 2,000 for GraphQL, which may not
+  take more than 60 seconds a minute either, and reasons GitHub does not name;
 - told to wait: ``retry-after`` seconds, else until the reset, else at least a minute and twice as long each time.
 PyPI publishes no numbers and asks for few requests at once (https://docs.pypi.org/api/).
 
@@ -14,23 +15,51 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from extractors.allowance import Allowance
-from extractors.conversation import ANONYMOUS, GITHUB, PYPI
-from extractors.verdict import Judgement, Verdict
+from extractors.conversation import ANONYMOUS, GITHUB, GRAPHQL, PYPI
+from extractors.judgement import Judgement, Verdict, read_date
+from extractors.windows import Points, Seconds
 
-SERVICES: Mapping[str, str] = {GITHUB: "GitHub", PYPI: "PyPI"}
+SERVICES: Mapping[str, str] = {GITHUB: "GitHub", GRAPHQL: "GitHub GraphQL", PYPI: "PyPI"}
 
 TOKEN_LIMIT = 5000
 ANONYMOUS_LIMIT = 60
+GRAPHQL_POINTS = 2000
+GRAPHQL_SECONDS = 60.0
 MAX_IN_FLIGHT = 100
 SECONDARY_WAIT = 60.0  # seconds, doubled with each strike in a row
 MAX_STRIKES = 5
-WINDOW = 61.0  # a minute, and a second for answers that travel at different speeds
 SLOW_SHARE = 0.1  # from the last tenth of a quota on, requests go out one by one ...
 SLOWEST = 1.0  # ... and at most this many seconds apart
 REGROW_AFTER = 100  # good answers until one more request may be in flight again
+FEELERS = 4  # requests in flight until an answer tells how a quota stands: an empty one refuses no more than these
+WATCHED = 20  # of so many answers ...
+MOST_TROUBLES = 5  # ... so many without content halve the requests in flight
+CLOCKS_APART = timedelta(days=1)  # an answer whose date is further from ours speaks of another time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a service allows one identity of one meter.
+
+    Attributes:
+        service: as it is called in sentences.
+        limit: units until a reset, as documented; ``None`` when there is no such limit.
+        points_per_minute: 0 means no such limit.
+        seconds_per_minute: of the service's work for us; 0 means no such limit.
+        resource: the name its headers have for the meter.
+        regrow_after: good answers until one more request may be in flight again.
+    """
+
+    service: str
+    limit: int | None
+    points_per_minute: int = 0
+    seconds_per_minute: float = 0.0
+    resource: str = "core"
+    regrow_after: int = REGROW_AFTER
 
 
 class Budget:
@@ -40,58 +69,58 @@ class Budget:
     be asked any more in this run, once that is so.
     """
 
-    def __init__(
-        self,
-        *,
-        service: str,
-        limit: int | None,
-        points_per_minute: int,
-        concurrency: int,
-        allowance: Allowance | None = None,
-        resource: str = "core",
-    ) -> None:
-        """Start with the documented ``limit`` (``None``: there is none) until headers tell; 0 points a minute means no such limit."""
-        self.service = service
-        self.resource = resource
+    def __init__(self, terms: Terms, *, concurrency: int, allowance: Allowance | None = None) -> None:
+        """Start with the documented limit until headers tell; ``allowance`` is shared by the budgets of one account."""
+        self.service = terms.service
+        self.resource = terms.resource
         self.ended: str | None = None
-        self.limit = limit
-        self.remaining = limit
+        self.limit = terms.limit
+        self.remaining = terms.limit
         self.in_flight = 0
         self.strikes = 0
         self.reset_at: datetime | None = None
         self._reset = math.inf  # when the quota is full again, on the monotonic counter
-        self._points = points_per_minute
-        self._sent: deque[float] = deque()
+        self._is_told = False  # how this quota stands
+        self._points = Points(terms.points_per_minute) if terms.points_per_minute else None
+        self._seconds = Seconds(terms.seconds_per_minute) if terms.seconds_per_minute else None
         self._last_sent = -math.inf
         self._most = max(1, min(concurrency, MAX_IN_FLIGHT))
         self._lanes = self._most
+        self._regrow_after = terms.regrow_after
         self._allowance = allowance or Allowance(None)
         self._blocked_since = -math.inf
         self._blocked_until = -math.inf
         self._good_answers = 0
+        self._troubles: deque[bool] = deque(maxlen=WATCHED)
 
     def end(self, reason: str) -> None:
         """Ask nothing more in this run; the first reason stands."""
         self.ended = self.ended or reason
 
-    def delay(self, at: float) -> float:
-        """Return the seconds until one more request may be sent: 0 now, ``inf`` only once an answer in flight is back."""
-        if self._allowance.is_spent:
+    def delay(self, at: float, price: int = 1) -> float:
+        """Return the seconds until a request that costs ``price`` may be sent: 0 now, ``inf`` once an answer in flight is back."""
+        if self._allowance.is_spent(price):
             self.end(f"stopped as told: the budget of {self._allowance.cap} units is used up")
-        if self.ended or self.in_flight >= self._lanes or self._allowance.is_full:
+        if self.ended or self.in_flight >= self._lanes or self._allowance.is_full(price) or self._allowance.in_flight >= MAX_IN_FLIGHT:
             return math.inf
         self._refill(at)
-        return max(self._blocked_until - at, self._quota_delay(at), self._points_delay(at), 0.0)
+        if self.limit is not None and not self._is_told and self.in_flight >= FEELERS:
+            return math.inf
+        seconds = self._seconds.delay(at) if self._seconds else 0.0
+        return max(self._blocked_until - at, self._quota_delay(at), self._points_delay(at, price), seconds, 0.0)
 
-    def spend(self, at: float) -> None:
-        """Note a request sent."""
+    def spend(self, at: float, price: int = 1) -> None:
+        """Note a request sent that is expected to cost ``price``."""
         self.in_flight += 1
-        self._allowance.reserved += 1
+        self._allowance.in_flight += 1
+        self._allowance.reserved += price
         self._last_sent = at
         if self.remaining is not None:
-            self.remaining = max(self.remaining - 1, 0)
+            self.remaining = max(self.remaining - price, 0)
         if self._points:
-            self._sent.append(at)
+            self._points.spend(at, price)
+        if self._seconds:
+            self._seconds.begin(at)
 
     def settle(
         self,
@@ -102,6 +131,7 @@ class Budget:
         status: int | None,
         headers: Mapping[str, str],
         cost: int,
+        price: int = 1,
         judgement: Judgement | None = None,
     ) -> None:
         """Note the answer to a request sent at ``sent_at``: what it cost, what its headers tell, whether it was ``limited``.
@@ -110,22 +140,33 @@ class Budget:
         forgives all strikes.
         """
         self.in_flight -= 1
-        self._allowance.reserved -= 1
+        self._allowance.in_flight -= 1
+        self._allowance.reserved -= price
         self._allowance.spent += cost
-        if self.remaining is not None and self.limit is not None and cost == 0:
-            self.remaining = min(self.remaining + 1, self.limit)
+        if self.remaining is not None and self.limit is not None:
+            self.remaining = max(min(self.remaining + price - cost, self.limit), 0)
+        if self._points and cost > price:
+            self._points.spend(at, cost - price)
+        if self._seconds:
+            self._seconds.end(sent_at, at)
+        now = _service_time(headers, now)
         if status is not None:
+            self._is_told = True
             self._read_meter(headers, at, now)
         if judgement is not None and judgement.verdict is Verdict.LIMITED:
             self._strike(judgement, sent_at, at, now)
         elif status is not None and sent_at > self._blocked_since:
             self.strikes = 0
             self._regrow()
+        self._note_trouble(is_trouble=judgement is not None and judgement.is_retryable)
 
-    def forget(self) -> None:
+    def forget(self, sent_at: float = -math.inf, price: int = 1) -> None:
         """Take back a request whose answer nobody awaits any more."""
         self.in_flight -= 1
-        self._allowance.reserved -= 1
+        self._allowance.in_flight -= 1
+        self._allowance.reserved -= price
+        if self._seconds:
+            self._seconds.forget(sent_at)
 
     def describe(self, at: float) -> str:
         """Say in one line how the budget stands, or why it makes us wait, for the progress line."""
@@ -140,7 +181,9 @@ class Budget:
             return f"waiting {_duration(wait)} for {self.service}'s quota ({left}{until})"
         if self._blocked_until - at >= wait:
             return f"waiting {_duration(wait)} because {self.service} asked us to slow down"
-        return f"waiting {_duration(wait)} for {self.service}'s {self._points} points a minute"
+        if self._seconds and self._seconds.delay(at) >= wait:
+            return f"waiting {_duration(wait)} for {self.service}'s {self._seconds.most:g} seconds a minute"
+        return f"waiting {_duration(wait)} for {self.service}'s {self._points.most if self._points else 0} points a minute"
 
     def _strike(self, judgement: Judgement, sent_at: float, at: float, now: datetime) -> None:
         if sent_at > self._blocked_since:
@@ -164,6 +207,7 @@ class Budget:
         if self.limit is not None and at >= self._reset:
             self.remaining = max(self.limit - self.in_flight, 0)
             self._reset, self.reset_at = math.inf, None
+            self._is_told = False
 
     def _quota_delay(self, at: float) -> float:
         """Wait for the reset when only the reserve is left; before that, slow down."""
@@ -176,18 +220,15 @@ class Budget:
             return self._reset - at
         return math.inf if self.in_flight else 0.0  # nobody told when it resets: one request finds out
 
-    def _points_delay(self, at: float) -> float:
+    def _points_delay(self, at: float, price: int) -> float:
         if not self._points:
             return 0.0
-        while self._sent and self._sent[0] + WINDOW <= at:
-            self._sent.popleft()
-        left = self._points - len(self._sent)
-        until_one_leaves = self._sent[0] + WINDOW - at if self._sent else 0.0
-        return self._slow_down(at, left, self._points, until_one_leaves) if left > 0 else until_one_leaves
+        wait = self._points.delay(at, price)
+        return wait or self._slow_down(at, self._points.left(at), self._points.most, self._points.until_more(at))
 
     def _slow_down(self, at: float, left: int, whole: int, seconds: float) -> float:
         """Spread the last tenth of ``whole`` over the ``seconds`` until there is more, but never wait long for it."""
-        if left > whole * SLOW_SHARE:
+        if left > whole * SLOW_SHARE or left <= 0:
             return 0.0
         return self._last_sent + min(seconds / left, SLOWEST) - at
 
@@ -212,32 +253,57 @@ class Budget:
 
     def _regrow(self) -> None:
         self._good_answers += 1
-        if self._good_answers >= REGROW_AFTER and self._lanes < self._most:
+        if self._good_answers >= self._regrow_after and self._lanes < self._most:
             self._good_answers = 0
             self._lanes += 1
+
+    def _note_trouble(self, *, is_trouble: bool) -> None:
+        """Ask less at once of a service that fails often: server errors and time-outs, not answers that are unwelcome."""
+        self._troubles.append(is_trouble)
+        if sum(self._troubles) >= MOST_TROUBLES:
+            self._troubles.clear()
+            self._good_answers = 0
+            self._lanes = max(1, self._lanes // 2)
 
 
 def open_budgets(
     *, identities: Mapping[str, str], concurrency: Mapping[str, int], points_per_minute: int, unit_cap: int | None = None
 ) -> dict[tuple[str, str], Budget]:
-    """Make the budgets of one run, keyed by (source, identity).
+    """Make the budgets of one run, keyed by (meter, identity).
 
-    ``identities`` and ``concurrency`` are by source; ``points_per_minute`` is GitHub's (0: no such limit) and ``unit_cap`` the
-    most units this run may use. With a token GitHub gets a second budget for what has to be asked anonymously.
+    ``identities`` are by source, ``concurrency`` by meter. ``points_per_minute`` is GitHub's limit for REST; 0 means the server has no
+    secondary limits at all. ``unit_cap`` is the most this run may use of GitHub, REST requests and GraphQL points counted together.
+    With a token GitHub gets a second budget for what has to be asked anonymously, and one for GraphQL, which answers nobody else.
     """
     allowance = Allowance(unit_cap)
+    who = identities.get(GITHUB, ANONYMOUS)
     budgets: dict[tuple[str, str], Budget] = {}
+    if GITHUB in identities:
+        for identity in {who, ANONYMOUS}:
+            limit = ANONYMOUS_LIMIT if identity == ANONYMOUS else TOKEN_LIMIT
+            terms = Terms(service=SERVICES[GITHUB], limit=limit, points_per_minute=points_per_minute)
+            budgets[GITHUB, identity] = Budget(terms, concurrency=concurrency[GITHUB], allowance=allowance)
+    if who != ANONYMOUS and GRAPHQL in concurrency:
+        terms = Terms(
+            service=SERVICES[GRAPHQL],
+            limit=TOKEN_LIMIT,
+            points_per_minute=GRAPHQL_POINTS if points_per_minute else 0,
+            seconds_per_minute=GRAPHQL_SECONDS if points_per_minute else 0,
+            resource="graphql",
+            regrow_after=REGROW_AFTER // 10,
+        )
+        budgets[GRAPHQL, who] = Budget(terms, concurrency=concurrency[GRAPHQL], allowance=allowance)
     for source, identity in identities.items():
-        is_github = source == GITHUB
-        for who in {identity, ANONYMOUS} if is_github else {identity}:
-            budgets[source, who] = Budget(
-                service=SERVICES.get(source, source),
-                limit=(ANONYMOUS_LIMIT if who == ANONYMOUS else TOKEN_LIMIT) if is_github else None,
-                points_per_minute=points_per_minute if is_github else 0,
-                concurrency=concurrency[source],
-                allowance=allowance if is_github else None,
-            )
+        if source != GITHUB:
+            terms = Terms(service=SERVICES.get(source, source), limit=None)
+            budgets[source, identity] = Budget(terms, concurrency=concurrency[source])
     return budgets
+
+
+def _service_time(headers: Mapping[str, str], now: datetime) -> datetime:
+    """Return the time by the service's own clock, which its reset times are of, as far as the answer tells it."""
+    told = read_date(headers.get("date", ""))
+    return told if told and abs(told - now) <= CLOCKS_APART else now
 
 
 def _number(text: str | None) -> int | None:

@@ -91,6 +91,14 @@ class Client:
         base = self._lines[ask.source].service.base_url
         return replace(ask, url=ask.url[len(base) :]) if ask.url.startswith(base + "/") else ask
 
+    def validator_key(self, ask: Ask) -> tuple[str, str, str]:
+        """Return under what an answer's validators hold: who asked, by which version of the API (empty for none), what address.
+
+        GitHub's ETags differ by token, so one that was given to another identity is of no use.
+        """
+        service = self._lines[ask.source].service
+        return self.identity(ask.source, is_anonymous=ask.is_anonymous), service.api_version or "", ask.url
+
     async def send(self, ask: Ask, attempt: int) -> Answer:
         """Send one ask and return what came of it; raises nothing but cancellation."""
         line = self._lines[ask.source]
@@ -180,11 +188,13 @@ class _Line:
             self._busy[lane] -= 1
 
     async def _exchange(self, pool: httpx.AsyncClient, url: httpx.URL, ask: Ask) -> _Received:
-        headers = {"Accept": ask.accept}
+        headers = {"Accept": ask.accept, **_conditions(ask)}
         token = None if ask.is_anonymous else self.service.token
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        request = pool.build_request("GET", url, headers=headers)
+        if ask.payload is not None:
+            headers["Content-Type"] = "application/json"
+        request = pool.build_request("GET" if ask.payload is None else "POST", url, headers=headers, content=ask.payload)
         response = await pool.send(request, auth=None, stream=True, follow_redirects=False)
         try:
             body = await self._read(response)
@@ -215,6 +225,13 @@ class _Line:
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
+
+
+def _conditions(ask: Ask) -> dict[str, str]:
+    """Return the headers by which an unchanged answer is a 304 (RFC 9110, 13.1)."""
+    told = ask.validator
+    pairs = {"If-None-Match": told.etag, "If-Modified-Since": told.last_modified} if told else {}
+    return {name: value for name, value in pairs.items() if value is not None and value.isascii() and value.isprintable()}
 
 
 def _kept(response: httpx.Response, url: httpx.URL) -> dict[str, str]:

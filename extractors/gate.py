@@ -15,11 +15,11 @@ FALLBACK_WAIT = 60.0  # seconds; a plan that has to ask anonymously beside a tok
 class Gate:
     """Admits the asks that are paid from one budget; only the first in the queue waits for the budget, the others for it."""
 
-    def __init__(self, session: Session, source: str, *, is_anonymous: bool) -> None:
-        self.budget: Budget = session.budget(source, is_anonymous=is_anonymous)
-        self._is_fallback = self.budget is not session.budget(source)
+    def __init__(self, session: Session, meter: str, *, is_anonymous: bool) -> None:
+        self.budget: Budget = session.budget(meter, is_anonymous=is_anonymous)
+        self._is_fallback = self.budget is not session.budget(meter)
         self._session = session
-        self._source = source
+        self._meter = meter
         self._lock = asyncio.Lock()
         self._settled = asyncio.Event()
 
@@ -27,19 +27,19 @@ class Gate:
         """Wake whoever waits for an answer to come back."""
         self._settled.set()
 
-    async def admit(self) -> float | None:
-        """Wait until the budget allows one more request and take it.
+    async def admit(self, price: int = 1) -> float | None:
+        """Wait until the budget allows one more request, which is expected to cost ``price``, and take it.
 
         Returns when that was, on the monotonic counter, or ``None`` when it will not be in this run: the run was stopped, the
-        source has ended, or the wait is not worth it (which ends the source, unless only a fallback is waited for).
+        meter has ended, or the wait is not worth it (which ends the meter, unless only a fallback is waited for).
         """
         session, budget, clock = self._session, self.budget, self._session.clock
         async with self._lock:
-            while not session.is_over(self._source):
+            while not session.is_over(self._meter):
                 at = clock.monotonic()
-                delay = budget.delay(at)
+                delay = budget.delay(at, price)
                 if delay <= 0:
-                    budget.spend(at)
+                    budget.spend(at, price)
                     return at
                 if budget.ended is not None or self._is_too_long(delay):
                     return None
@@ -62,9 +62,9 @@ class Gate:
         clock = self._session.clock
         started = clock.monotonic()
         if delay >= 1:
-            self._session.progress(self._source, self.budget.describe(started))
+            self._session.progress(self._meter, self.budget.describe(started))
         await clock.sleep(min(delay, SLICE))
-        self._session.tally(self._source).waited_seconds += clock.monotonic() - started
+        self._session.tally(self._meter).waited_seconds += clock.monotonic() - started
 
 
 async def _settled_or_slice(settled: asyncio.Event) -> None:

@@ -43,23 +43,36 @@ class _Trail:
         base: address below which its facets lie; changes when it moved for good.
         known_id: GitHub's id of the repository from earlier runs, until it was used or is not needed any more.
         is_anonymous: its organisation refuses our token, so ask without.
+        is_conditional: an answer that did not change may be answered with 304.
     """
 
     subject: str
     base: str
     known_id: int | None = None
     is_anonymous: bool = False
+    is_conditional: bool = False
 
 
-def repo_plan(*, subject: str, owner: str, name: str, facets: frozenset[str], known_id: int | None) -> Plan:
+def repo_plan(
+    *,
+    subject: str,
+    owner: str,
+    name: str,
+    facets: frozenset[str],
+    known_id: int | None,
+    is_conditional: bool = False,
+    known_pages: int = 1,
+) -> Plan:
     """Ask for ``facets`` of one repository in the order repo, head, weeks, participants.
 
     A renamed repository is followed; one that is missing under its name is asked for by ``known_id`` (GitHub's numeric id,
     ``None`` when never seen) before that is believed. Without the repo facet the id is asked from the start.
-    Returns a plan to ask for the weeks again when GitHub is still computing them (202: "cached by the SHA of the default
+    With ``is_conditional`` what did not change may be answered with 304; ``known_pages`` is how many pages the list of participants
+    had. Returns a plan to ask for the weeks again when GitHub is still computing them (202: "cached by the SHA of the default
     branch").
     """
-    trail = _Trail(subject=subject, base=f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}", known_id=known_id)
+    base = f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
+    trail = _Trail(subject=subject, base=base, known_id=known_id, is_conditional=is_conditional)
     if REPO not in facets and known_id is not None:  # nothing here would show that the name belongs to another by now
         trail.base, trail.known_id = f"/repositories/{known_id}", None
     later: list[Plan] = []
@@ -71,8 +84,8 @@ def repo_plan(*, subject: str, owner: str, name: str, facets: frozenset[str], kn
             break
         if facet == WEEKS and judgement.verdict is Verdict.PENDING:
             later.append(_weeks_later(trail, LATER_TRIES))
-        if facet == PARTICIPANTS and judgement.verdict is Verdict.OK:
-            yield from _further_pages(trail, answer)
+        if facet == PARTICIPANTS:
+            yield from _further_pages(trail, answer, judgement, known_pages)
     return tuple(later)
 
 
@@ -97,7 +110,17 @@ def _ask_facet(trail: _Trail, facet: str) -> Generator[Ask, Answer, tuple[Answer
 def _ask(trail: _Trail, facet: str, url: str, page: int = 1) -> Generator[Ask, Answer, tuple[Answer, Judgement]]:
     """Ask, follow redirects, and repeat without credentials when an organisation refuses the token."""
     while True:
-        ask = Ask(source=GITHUB, subject=trail.subject, facet=facet, url=url, page=page, accept=ACCEPT, is_anonymous=trail.is_anonymous)
+        ask = Ask(
+            source=GITHUB,
+            subject=trail.subject,
+            facet=facet,
+            url=url,
+            page=page,
+            accept=ACCEPT,
+            is_anonymous=trail.is_anonymous,
+            # Computed weeks move on by themselves while their ETag, which the 202 before them has as well, may stay.
+            is_conditional=trail.is_conditional and facet != WEEKS,
+        )
         answer, moved_to = yield from follow(ask)
         if moved_to is not None and page == 1:
             trail.base = _base_of(moved_to, PATHS[facet]) or trail.base
@@ -107,15 +130,38 @@ def _ask(trail: _Trail, facet: str, url: str, page: int = 1) -> Generator[Ask, A
         trail.is_anonymous = True
 
 
-def _further_pages(trail: _Trail, answer: Answer) -> Generator[Ask, Answer, None]:
-    """Ask for page after page as linked, until there is none, one is not good, or the cap is reached."""
+def _further_pages(trail: _Trail, answer: Answer, judgement: Judgement, known_pages: int) -> Generator[Ask, Answer, None]:
+    """Ask for the pages after the first: all that are linked, or those known as long as none has changed."""
+    if judgement.verdict is Verdict.UNCHANGED:
+        changed = yield from _unchanged_pages(trail, answer, known_pages)
+        if not changed:
+            return
+        # A list is read in one go: pages of two moments may miss whom moved from one to the other.
+        trail.is_conditional = False
+        answer, judgement = yield from _ask(trail, PARTICIPANTS, trail.base + PATHS[PARTICIPANTS])
+    trail.is_conditional = False
     for page in range(2, MAX_PAGES + 1):
         url = next_link(answer.headers)
-        if url is None:
+        if judgement.verdict is not Verdict.OK or url is None:
             return
         answer, judgement = yield from _ask(trail, PARTICIPANTS, url, page)
-        if judgement.verdict is not Verdict.OK:
-            return
+
+
+def _unchanged_pages(trail: _Trail, answer: Answer, known_pages: int) -> Generator[Ask, Answer, bool]:
+    """Ask for page after page until one has changed, which is told, or is not good.
+
+    A 304 need not repeat its links (RFC 9110, 15.4.5); the address of the next page is then the one GitHub links to.
+    """
+    for page in range(2, MAX_PAGES + 1):
+        url = next_link(answer.headers)
+        if url is None and page <= known_pages and "link" not in answer.headers:
+            url = f"{trail.base}{PATHS[PARTICIPANTS]}&page={page}"
+        if url is None:
+            return False
+        answer, judgement = yield from _ask(trail, PARTICIPANTS, url, page)
+        if judgement.verdict is not Verdict.UNCHANGED:
+            return judgement.verdict is Verdict.OK
+    return False
 
 
 def _base_of(url: str, path: str) -> str | None:
