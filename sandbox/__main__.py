@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--now", type=_moment, metavar="ISO", help="its clock starts then and runs; without it, it is the system's")
     options.add_argument("--latency-ms", type=float, default=0.0, help="added to every answer")
     options.add_argument("--jitter-ms", type=float, default=0.0, help="up to so much more")
+    options.add_argument("--repository-ms", type=float, default=0.0, help="added to a GraphQL answer for each repository")
     options.add_argument("--failing", type=float, default=0.0, metavar="SHARE", help="share of answers replaced by a 502 page")
     options.add_argument("--dropping", type=float, default=0.0, metavar="SHARE", help="share of connections dropped")
     _add_limits(options.add_argument_group("GitHub's limits"))
@@ -85,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _faults(options: argparse.Namespace) -> Faults:
-    faults = Faults(latency_ms=options.latency_ms, jitter_ms=options.jitter_ms, seed=options.seed)
+    faults = Faults(latency_ms=options.latency_ms, jitter_ms=options.jitter_ms, repository_ms=options.repository_ms, seed=options.seed)
     for mishap, share in ((Mishap.STATUS, options.failing), (Mishap.DROPPED, options.dropping)):
         if share:
             faults.add(Fault(mishap=mishap, probability=share))

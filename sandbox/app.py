@@ -96,6 +96,8 @@ class Door:
             if delay := self.faults.delay_seconds():
                 await asyncio.sleep(delay)
             reply = self._reply(asked, fault)
+            if self.faults.repository_ms and reply.repositories_count:
+                await asyncio.sleep(self.faults.repository_ms * reply.repositories_count / 1000)
             self._write_down(at, asked, reply, fault)
             reply = replace(reply, headers=(*reply.headers, ("date", http_date(self.github.clock()))))
             if fault and fault.mishap is Mishap.DROPPED:

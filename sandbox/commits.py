@@ -7,6 +7,7 @@ asked for as well. The same repository always gives the same log, and a push onl
 from __future__ import annotations
 
 import random
+import threading
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -72,6 +73,7 @@ class _Grown:
         self._strangers = 0
         self._recent = self._made(_moments(repo, self._rng), 0) if self._length else []
         self._older: list[Commit] | None = None
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return self._length
@@ -90,10 +92,11 @@ class _Grown:
         return len(self._recent) + _count_since(self._all_older(), since)
 
     def _all_older(self) -> list[Commit]:
-        if self._older is None:
-            known = len(self._recent)
-            self._older = self._made(_older_moments(self._repo, self._length - known), known)
-        return self._older
+        with self._lock:  # authors are drawn once: a server and a test may both be the first to ask
+            if self._older is None:
+                known = len(self._recent)
+                self._older = self._made(_older_moments(self._repo, self._length - known), known)
+            return self._older
 
     def _made(self, moments: list[tuple[datetime, datetime]], first: int) -> list[Commit]:
         """Commits at these moments (authored, committed), the first of them standing at position ``first`` of the log."""

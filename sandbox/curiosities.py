@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sandbox.sample import SAMPLE_MOMENT
@@ -19,7 +19,8 @@ def curious_world() -> World:
 
     Repositories: ``plain``, ``one-commit``, ``empty``, ``undescribed``, ``archived``, ``crowded`` (230 participants and 12
     anonymous), ``too-large``, ``never-ready``, ``ready`` (no 202), ``dmca``, ``tos``, ``unavailable``, ``refusing``,
-    ``renamed`` (formerly ``curious/former``). Projects: ``plain``, ``all-yanked``, ``only-prereleases``, ``no-releases``,
+    ``renamed`` (formerly ``curious/former``), ``anonymous`` (no commit belongs to an account), ``busy`` (2,920 commits in the last
+    year), ``private``. Projects: ``plain``, ``all-yanked``, ``only-prereleases``, ``no-releases``,
     ``legacy-versions``, ``archived``, ``quarantined``.
     """
     today = SAMPLE_MOMENT.date()
@@ -43,6 +44,9 @@ def _repositories() -> list[Repository]:
         "unavailable": {"block": "unavailable"},
         "refusing": {"refuses_tokens": True, "is_organisation": True},
         "renamed": {},
+        "anonymous": {"participants": (), "anonymous_count": 46},
+        "busy": {"commit_days": {date(2026, 2, 14) - timedelta(days=number): 8 for number in range(365)}, "participants": (("ada", 3000),)},
+        "private": {"is_private": True},
     }
     return [balanced(replace(_plain(2_000_000 + number), name=name, **values)) for number, (name, values) in enumerate(unusual.items())]
 

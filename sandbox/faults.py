@@ -87,11 +87,13 @@ class Faults:
     Attributes:
         latency_ms: time added to every answer, in milliseconds.
         jitter_ms: up to so much more, evenly.
+        repository_ms: time added to the answer of a GraphQL query for each repository it asks for.
         seed: of the chance in jitter and probabilities.
     """
 
     latency_ms: float = 0.0
     jitter_ms: float = 0.0
+    repository_ms: float = 0.0
     seed: int = 0
     _rules: list[_Rule] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -113,7 +113,7 @@ class GitHub:
 
     def _routed(self, asked: Asked, token: str | None, version: str) -> Draft:
         repo, rest, is_current = self._found(asked.path)
-        if repo is None or asked.method not in ("GET", "HEAD"):
+        if repo is None or asked.method not in ("GET", "HEAD") or (repo.is_private and token is None):
             return endpoints.not_found()
         if repo.block:
             return endpoints.blocked(repo)

@@ -87,6 +87,7 @@ class GraphQL:
         standing = self.quotas.charge(token, now, GRAPHQL, cost)
         telling = _Telling(self.world, self.quotas.limits, query, steps, _rate_limit(standing, cost, nodes))
         made = telling.reply(now, spoil)
+        made.repositories_count = len(telling.targets)
         made.meter, made.units = GRAPHQL, cost
         return made, standing
 
@@ -125,13 +126,14 @@ class _Telling:
         self._over_capacity_status = limits.over_capacity_status
         self._rate_limit = rate_limit
         self._now: datetime | None = None
+        self.targets: list[Target] = []
         self._data: dict[str, Any] = {}
         self._problems: list[Problem] = []
 
     def reply(self, now: datetime, spoil: Spoil | None) -> Draft:
         """The answer, with whatever goes wrong about it."""
         self._now = now
-        targets = [target for step in self._steps for target in self._targets(step)]
+        self.targets = targets = [target for step in self._steps for target in self._asked_for(step)]
         is_over = 0 < self._capacity < len(targets)
         if is_over and self._over_capacity_status != 200:  # noqa: PLR2004 - the knob's two values
             return gateway_error(self._over_capacity_status)
@@ -149,7 +151,7 @@ class _Telling:
         made.body = orjson.dumps({"data": self._data, **_errors(self._problems)})
         return made
 
-    def _targets(self, step: Step) -> list[Target]:
+    def _asked_for(self, step: Step) -> list[Target]:
         """The repositories one field of the query asks for; the data gets its place in the order of the query."""
         arguments = step.arguments
         self._data[step.key] = [] if step.name == "nodes" else None

@@ -164,7 +164,7 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Repository", "isEmpty"): lambda at, _: at.repo.head_at is None,
     ("Repository", "isFork"): lambda at, _: at.repo.is_fork,
     ("Repository", "isMirror"): lambda _, __: False,
-    ("Repository", "isPrivate"): lambda _, __: False,
+    ("Repository", "isPrivate"): lambda at, _: at.repo.is_private,
     ("Repository", "licenseInfo"): lambda at, _: at.repo.license,
     ("Repository", "name"): lambda at, _: at.repo.name,
     ("Repository", "nameWithOwner"): lambda at, _: at.repo.full_name,

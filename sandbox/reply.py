@@ -34,13 +34,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """Status, headers in order, body; and which meter was charged how much for it."""
+    """Status, headers in order, body; which meter was charged how much for it, and how many repositories a query asked for."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     meter: str = ""
     units: int = 0
+    repositories_count: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,10 +53,18 @@ class Draft:
     headers: dict[str, str] = field(default_factory=dict)
     meter: str = ""
     units: int = 0
+    repositories_count: int = 0
 
     def finish(self) -> Reply:
         """The reply as it stands."""
-        return Reply(status=self.status, headers=tuple(self.headers.items()), body=self.body, meter=self.meter, units=self.units)
+        return Reply(
+            status=self.status,
+            headers=tuple(self.headers.items()),
+            body=self.body,
+            meter=self.meter,
+            units=self.units,
+            repositories_count=self.repositories_count,
+        )
 
 
 def draft(status: int, content: Any = None, **headers: str) -> Draft:

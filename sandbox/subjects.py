@@ -53,6 +53,7 @@ class Repository:
         refuses_tokens: the organisation's policy turns away every token (403); without one it answers.
         is_too_large: GitHub will not list its contributors (403).
         pending_answers: how many 202 the statistics answer first for each head; ``NEVER_READY`` for always.
+        is_private: only those with a token get it; strangers are told there is none.
         is_sample_figure: the figures are made up for the sample, not GitHub's.
         pushed: commits that came by a push, newest first; counted in all figures above.
         grown_from: the value whose commits those stand on; ``None`` when that is this one.
@@ -88,6 +89,7 @@ class Repository:
     block: str | None = None
     refuses_tokens: bool = False
     is_too_large: bool = False
+    is_private: bool = False
     pending_answers: int = 1
     is_sample_figure: bool = True
     pushed: tuple[Commit, ...] = ()

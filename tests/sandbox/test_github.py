@@ -82,6 +82,23 @@ def test_organisation_policy_refuses_the_token_but_not_the_stranger() -> None:
         assert client.get(f"{sandbox.github_url}/repos/curious/refusing").status_code == 200
 
 
+def test_a_private_repository_is_there_for_its_token_only() -> None:
+    """Strangers get the 404 of a missing one."""
+    with asking() as (sandbox, client):
+        url = f"{sandbox.github_url}/repos/curious/private"
+        assert client.get(url).status_code == 404
+        mine = client.get(url, headers=TOKEN).json()
+    assert (mine["private"], mine["visibility"]) == (True, "private")
+
+
+def test_a_repository_may_have_strangers_only() -> None:
+    """The list of its contributors is empty although it has commits."""
+    with asking() as (sandbox, client):
+        url = f"{sandbox.github_url}/repos/curious/anonymous/contributors"
+        assert client.get(url).json() == []
+        assert len(client.get(f"{url}?anon=1&per_page=100").json()) == 46
+
+
 def test_rename_keeps_sub_resource_and_query() -> None:
     """A sub-resource of a renamed repository redirects to the same one below its id."""
     with asking() as (sandbox, client):

@@ -43,7 +43,7 @@ def _used(answer: httpx.Response) -> tuple[str, int, int]:
 
 def test_one_query_tells_of_many_repositories() -> None:
     """Each alias has what REST says of its repository, and the whole costs a point."""
-    query, variables = probe("plain", "undescribed", "empty", "archived")
+    query, variables = probe("plain", "undescribed", "empty", "archived", "private")
     with asking() as (sandbox, client):
         answer = send(sandbox, client, query, **variables)
         rest = client.get(f"{sandbox.github_url}/repos/curious/plain").json()
@@ -80,6 +80,7 @@ def test_one_query_tells_of_many_repositories() -> None:
     assert (data["r1"]["description"], data["r1"]["licenseInfo"]) == (None, None)
     assert (data["r2"]["isEmpty"], data["r2"]["defaultBranchRef"], data["r2"]["pushedAt"]) == (True, None, None)
     assert data["r3"]["isArchived"]
+    assert data["r4"]["isPrivate"]
     assert _used(answer) == ("graphql", 1, 4999)
     assert data["rateLimit"] == {
         "cost": 1,
@@ -399,6 +400,16 @@ def test_the_time_queries_take_is_watched() -> None:
         assert [send(sandbox, client, query, **variables).status_code for _ in range(2)] == [200, 403]
         clock.move(61)
         assert send(sandbox, client, query, **variables).status_code == 200
+
+
+def test_a_query_takes_longer_the_more_it_asks_for() -> None:
+    """So many milliseconds for each repository, which the ledger shows."""
+    query, variables = probe("plain", "ready", "nowhere")
+    with asking() as (sandbox, client):
+        sandbox.faults.repository_ms = 20
+        send(sandbox, client, query, **variables)
+        (line,) = sandbox.ledger.lines()
+    assert line.seconds > 0.059
 
 
 def test_a_query_for_too_many_is_answered_in_part() -> None:
