@@ -1,7 +1,8 @@
-"""What an answer costs of a service's primary quota, and how much of it one run may use."""
+"""What an answer costs of a service's primary quota, how much of it one run may use, and what an account's meters share."""
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 
 from extractors.batch_verdict import points
@@ -11,8 +12,7 @@ from extractors.conversation import ANONYMOUS, BATCHED, GITHUB
 class Allowance:
     """How many units this run may use in all: REST requests and GraphQL points together, over every identity of GitHub's.
 
-    What is in flight counts with what it is expected to cost until it is settled. How many requests that are is counted here too:
-    GitHub allows a hundred at once "across the REST API and GraphQL API".
+    What is in flight counts with what it is expected to cost until it is settled.
     """
 
     def __init__(self, cap: int | None) -> None:
@@ -20,7 +20,6 @@ class Allowance:
         self.cap = cap
         self.spent = 0
         self.reserved = 0
-        self.in_flight = 0
 
     def is_spent(self, price: int = 1) -> bool:
         """Whether nothing for this price will be allowed any more: too little is left and nothing can come back."""
@@ -29,6 +28,19 @@ class Allowance:
     def is_full(self, price: int = 1) -> bool:
         """Whether nothing for this price may be sent now; an answer in flight that costs less may free a unit."""
         return self.cap is not None and self.spent + self.reserved + price > self.cap
+
+
+class Account:
+    """What the meters of one identity have in common: GitHub allows a hundred requests at once over REST and GraphQL together.
+
+    Asked to slow down on one meter, an account is quiet on the other too: "continuing to make requests while you are rate limited
+    may result in the banning of your integration".
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing in flight."""
+        self.in_flight = 0
+        self.quiet_until = -math.inf  # on the monotonic counter
 
 
 def units(*, source: str, status: int | None, identity: str, facet: str = "", body: bytes = b"") -> int:

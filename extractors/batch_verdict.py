@@ -89,7 +89,7 @@ class Content:
         return told if isinstance(told, dict) else {}
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def read_content(body: bytes) -> Content | None:
     """Read a body; ``None`` when it is not a JSON object. Kept for the few readers an answer has one after the other."""
     try:
@@ -135,7 +135,7 @@ def _judge_content(headers: Mapping[str, str], body: bytes) -> Judgement:
     content = read_content(body)
     if content is None:
         detail = f"not GraphQL: {len(body)} bytes beginning {body[:40]!r}"
-        return Judgement(verdict=Verdict.GARBLED, detail=detail, may_split=True)
+        return Judgement(verdict=Verdict.GARBLED, detail=detail, is_retryable=True, may_split=True)
     whole = next((problem for problem in content.problems if not problem.path), None)
     if content.has_values or (content.data is not None and whole is None and not _is_limited(content, headers)):
         return Judgement(verdict=Verdict.OK)

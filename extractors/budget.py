@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from extractors.allowance import Allowance
+from extractors.allowance import Account, Allowance
 from extractors.conversation import ANONYMOUS, GITHUB, GRAPHQL, PYPI
 from extractors.judgement import Judgement, Verdict, read_date
 from extractors.windows import Points, Seconds
@@ -69,8 +69,8 @@ class Budget:
     be asked any more in this run, once that is so.
     """
 
-    def __init__(self, terms: Terms, *, concurrency: int, allowance: Allowance | None = None) -> None:
-        """Start with the documented limit until headers tell; ``allowance`` is shared by the budgets of one account."""
+    def __init__(self, terms: Terms, *, concurrency: int, allowance: Allowance | None = None, account: Account | None = None) -> None:
+        """Start with the documented limit until headers tell; budgets of a run share ``allowance``, those of an identity ``account``."""
         self.service = terms.service
         self.resource = terms.resource
         self.ended: str | None = None
@@ -88,6 +88,7 @@ class Budget:
         self._lanes = self._most
         self._regrow_after = terms.regrow_after
         self._allowance = allowance or Allowance(None)
+        self._account = account or Account()
         self._blocked_since = -math.inf
         self._blocked_until = -math.inf
         self._good_answers = 0
@@ -101,18 +102,19 @@ class Budget:
         """Return the seconds until a request that costs ``price`` may be sent: 0 now, ``inf`` once an answer in flight is back."""
         if self._allowance.is_spent(price):
             self.end(f"stopped as told: the budget of {self._allowance.cap} units is used up")
-        if self.ended or self.in_flight >= self._lanes or self._allowance.is_full(price) or self._allowance.in_flight >= MAX_IN_FLIGHT:
+        if self.ended or self.in_flight >= self._lanes or self._allowance.is_full(price) or self._account.in_flight >= MAX_IN_FLIGHT:
             return math.inf
         self._refill(at)
         if self.limit is not None and not self._is_told and self.in_flight >= FEELERS:
             return math.inf
         seconds = self._seconds.delay(at) if self._seconds else 0.0
-        return max(self._blocked_until - at, self._quota_delay(at), self._points_delay(at, price), seconds, 0.0)
+        blocked_until = max(self._blocked_until, self._account.quiet_until)
+        return max(blocked_until - at, self._quota_delay(at), self._points_delay(at, price), seconds, 0.0)
 
     def spend(self, at: float, price: int = 1) -> None:
         """Note a request sent that is expected to cost ``price``."""
         self.in_flight += 1
-        self._allowance.in_flight += 1
+        self._account.in_flight += 1
         self._allowance.reserved += price
         self._last_sent = at
         if self.remaining is not None:
@@ -140,7 +142,7 @@ class Budget:
         forgives all strikes.
         """
         self.in_flight -= 1
-        self._allowance.in_flight -= 1
+        self._account.in_flight -= 1
         self._allowance.reserved -= price
         self._allowance.spent += cost
         if self.remaining is not None and self.limit is not None:
@@ -163,7 +165,7 @@ class Budget:
     def forget(self, sent_at: float = -math.inf, price: int = 1) -> None:
         """Take back a request whose answer nobody awaits any more."""
         self.in_flight -= 1
-        self._allowance.in_flight -= 1
+        self._account.in_flight -= 1
         self._allowance.reserved -= price
         if self._seconds:
             self._seconds.forget(sent_at)
@@ -179,7 +181,7 @@ class Budget:
         if self._quota_delay(at) > wait - 1:
             until = f", resets {self.reset_at:%H:%M} UTC" if self.reset_at else ""
             return f"waiting {_duration(wait)} for {self.service}'s quota ({left}{until})"
-        if self._blocked_until - at >= wait:
+        if max(self._blocked_until, self._account.quiet_until) - at >= wait:
             return f"waiting {_duration(wait)} because {self.service} asked us to slow down"
         if self._seconds and self._seconds.delay(at) >= wait:
             return f"waiting {_duration(wait)} for {self.service}'s {self._seconds.most:g} seconds a minute"
@@ -192,7 +194,10 @@ class Budget:
             self._good_answers = 0
             if judgement.reset_at is None:
                 self._lanes = max(1, self._lanes // 2)
-        self._blocked_until = max(self._blocked_until, at + self._wait(judgement, now))
+        until = at + self._wait(judgement, now)
+        self._blocked_until = max(self._blocked_until, until)
+        if judgement.reset_at is None:
+            self._account.quiet_until = max(self._account.quiet_until, until)
         if self.strikes > MAX_STRIKES:
             self.end(f"{self.service} limited us {self.strikes} times in a row ({judgement.detail})")
 
@@ -275,14 +280,15 @@ def open_budgets(
     secondary limits at all. ``unit_cap`` is the most this run may use of GitHub, REST requests and GraphQL points counted together.
     With a token GitHub gets a second budget for what has to be asked anonymously, and one for GraphQL, which answers nobody else.
     """
-    allowance = Allowance(unit_cap)
+    allowance, account = Allowance(unit_cap), Account()
     who = identities.get(GITHUB, ANONYMOUS)
     budgets: dict[tuple[str, str], Budget] = {}
     if GITHUB in identities:
         for identity in {who, ANONYMOUS}:
             limit = ANONYMOUS_LIMIT if identity == ANONYMOUS else TOKEN_LIMIT
             terms = Terms(service=SERVICES[GITHUB], limit=limit, points_per_minute=points_per_minute)
-            budgets[GITHUB, identity] = Budget(terms, concurrency=concurrency[GITHUB], allowance=allowance)
+            own = account if identity == who else Account()
+            budgets[GITHUB, identity] = Budget(terms, concurrency=concurrency[GITHUB], allowance=allowance, account=own)
     if who != ANONYMOUS and GRAPHQL in concurrency:
         terms = Terms(
             service=SERVICES[GRAPHQL],
@@ -292,7 +298,7 @@ def open_budgets(
             resource="graphql",
             regrow_after=REGROW_AFTER // 10,
         )
-        budgets[GRAPHQL, who] = Budget(terms, concurrency=concurrency[GRAPHQL], allowance=allowance)
+        budgets[GRAPHQL, who] = Budget(terms, concurrency=concurrency[GRAPHQL], allowance=allowance, account=account)
     for source, identity in identities.items():
         if source != GITHUB:
             terms = Terms(service=SERVICES.get(source, source), limit=None)

@@ -163,7 +163,7 @@ class _Driver:
             answer, judgement = await self.exchange(ask, attempt)
             if answer is None:
                 return None
-            if judgement is None or judgement.verdict not in _INCONCLUSIVE:
+            if judgement is None or (judgement.verdict not in _INCONCLUSIVE and not (ask.targets and judgement.may_split)):
                 self.session.tally(ask.meter).unanswered = 0
                 return answer
             if judgement.verdict is Verdict.LIMITED:
@@ -242,7 +242,7 @@ class _Driver:
 
     def note_failure(self, ask: Ask, judgement: Judgement) -> None:
         """Count asks without a usable answer; too many in a row and the meter is out of reach."""
-        if judgement.verdict not in _NO_ANSWER or not judgement.is_retryable:
+        if (judgement.verdict not in _NO_ANSWER or not judgement.is_retryable) and not judgement.may_split:
             return
         tally, budget = self.session.tally(ask.meter), self.session.budget(ask.meter)
         tally.unanswered += 1

@@ -62,7 +62,7 @@ class Judgement:
         reset_at: when the empty quota is full again (UTC); set only where ``retry_after`` is not.
         location: where it moved to, as sent.
         detail: why, in the service's words where it gave any; empty for a plain success.
-        is_retryable: asking the same again soon may help (transport errors and 5xx, nothing else).
+        is_retryable: asking the same again soon may help (transport errors and 5xx; of batches also an answer that is none).
         may_split: a question about many subjects may be answered when it is put about fewer.
     """
 

@@ -17,6 +17,8 @@ class Request:
 
     target: str
     headers: Mapping[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,9 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
         return None
     first, *lines = head.strip().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return Request(target=first.split(" ")[1], headers=headers)
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    method, target, _ = first.split(" ")
+    return Request(target=target, headers=headers, method=method, body=body)
 
 
 def answering(*replies: Reply) -> Handler:

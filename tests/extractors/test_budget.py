@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extractors.allowance import Allowance, units
-from extractors.budget import Budget, open_budgets
+from extractors.budget import Budget, Terms, open_budgets
 from extractors.conversation import ANONYMOUS, GITHUB, PYPI
 from extractors.verdict import Judgement, Verdict
 
@@ -20,7 +20,7 @@ IDENTITY = "token:0123456789ab"
 
 def budget(limit: int | None = 5000, points: int = 0, concurrency: int = 16, cap: int | None = None) -> Budget:
     """Open GitHub's budget."""
-    return Budget(service="GitHub", limit=limit, points_per_minute=points, concurrency=concurrency, allowance=Allowance(cap))
+    return Budget(Terms(service="GitHub", limit=limit, points_per_minute=points), concurrency=concurrency, allowance=Allowance(cap))
 
 
 def quota(limit: int, remaining: int, reset: datetime, resource: str = "core") -> dict[str, str]:
@@ -140,6 +140,7 @@ def test_an_empty_quota_does_not_halve_the_lanes():
 def test_no_more_in_flight_than_allowed():
     """With every lane taken only an answer that comes back helps; GitHub's hundred is never exceeded."""
     it = budget(concurrency=500)
+    ask(it, 0)
     for _ in range(100):
         assert it.delay(0) == 0
         it.spend(0)

@@ -6,16 +6,18 @@ import asyncio
 import json
 import random
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 
+from extractors.agenda import Agenda, BatchSize, Conversation
 from extractors.budget import open_budgets
 from extractors.client import Client, Service
 from extractors.conversation import FACETS, GITHUB, HEAD, PROJECT, PYPI, REPO, WEEKS, Answer, Plan
-from extractors.driver import hold, hold_later
+from extractors.driver import hold as hold_agenda
+from extractors.driver import hold_later
 from extractors.github import repo_plan
 from extractors.pypi import project_plan
 from extractors.session import Session
@@ -35,7 +37,7 @@ def repo(name: str, facets: frozenset[str] = frozenset({REPO}), known_id: int | 
 
 def project(name: str) -> tuple[str, Plan]:
     """Plan a project."""
-    return f"pypi:{name}", project_plan(subject=f"pypi:{name}", name=name)
+    return f"pypi:{name}", project_plan(subject=f"pypi:{name}", name=name, facets=frozenset({PROJECT}))
 
 
 def repos(count: int) -> list[tuple[str, Plan]]:
@@ -105,6 +107,14 @@ def play(
         return stage
 
     return asyncio.run(run())
+
+
+async def hold(plans: Iterable[tuple[str, Plan]], session: Session) -> list[tuple[str, Plan]]:
+    """Hold an agenda of conversations."""
+    agenda = Agenda(probe_size=BatchSize(25), history_size=BatchSize(20), settle=lambda _part, _answer: ())
+    for subject, plan in plans:
+        agenda.add(Conversation(subject, plan))
+    return await hold_agenda(agenda, session)
 
 
 def holding(plans: Iterable[tuple[str, Plan]]) -> Callable[[Stage], Awaitable[None]]:
@@ -525,26 +535,6 @@ def test_a_bug_in_a_plan_is_a_crash():
             await hold([("github:o/x", broken()), *repos(3)], stage.session)
 
     play(lambda _: OK, act)
-
-
-def test_the_catalog_is_read_lazily():
-    """No more plans are read than are held and looked ahead to, however long the catalog."""
-    read = 0
-    seen: list[int] = []
-
-    def catalog() -> Iterator[tuple[str, Plan]]:
-        nonlocal read
-        for read in range(1, 10_001):
-            yield repo(f"r{read}")
-
-    def script(_: Request) -> Reply:
-        seen.append(read)
-        return OK
-
-    stage = play(script, holding(catalog()), cap=50, lookahead=20)
-    assert len(seen) == 50
-    assert seen[-1] <= 50 + 4 + 20
-    assert stage.session.tally(GITHUB).unfinished == 10_000 - 50
 
 
 def test_github_does_not_hold_up_pypi():

@@ -267,7 +267,7 @@ def test_a_page_that_fails_is_the_last():
 
 def test_a_project_is_one_question():
     """PyPI is asked for the JSON of the normalised name."""
-    asks, later = converse(project_plan(subject="pypi:django-scheduler", name="django-scheduler"), by_url({}))
+    asks, later = converse(project_plan(subject="pypi:django-scheduler", name="django-scheduler", facets=frozenset({PROJECT})), by_url({}))
     assert [(ask.source, ask.facet, ask.url) for ask in asks] == [(PYPI, PROJECT, "/pypi/django-scheduler/json")]
     assert later == ()
 
@@ -275,5 +275,7 @@ def test_a_project_is_one_question():
 def test_a_project_that_moved_is_followed():
     """A mirror that wants another spelling is asked for that."""
     elsewhere = "https://mirror.example/pypi/a-b/json"
-    asks, _ = converse(project_plan(subject="pypi:a", name="a/b"), by_url({"/pypi/a%2Fb/json": moved(elsewhere)}))
+    asks, _ = converse(
+        project_plan(subject="pypi:a", name="a/b", facets=frozenset({PROJECT})), by_url({"/pypi/a%2Fb/json": moved(elsewhere)})
+    )
     assert urls(asks) == ["/pypi/a%2Fb/json", elsewhere]
