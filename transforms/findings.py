@@ -12,15 +12,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.known import Known
 from transforms.schemas import FINDINGS
 from transforms.versions import is_valid_requires_python
 
 NOTE, WARNING, ERROR = "note", "warning", "error"
-_Known = Mapping[str, tuple[int | None, str | None]]
 _KEPT = "The last good values stay, with their date."
 
 
-def find(facet: str, rows: pa.Table, known: _Known) -> list[dict[str, Any]]:
+def find(facet: str, rows: pa.Table, known: Known) -> list[dict[str, Any]]:
     """Findings of one facet's rows of one run.
 
     ``rows`` has the columns of the facet's table and ``code`` (a kind of finding the reader already named). Columns of the
@@ -83,12 +83,13 @@ def _of_outcome(facet: str, row: Mapping[str, Any]) -> Iterator[tuple[str, str, 
         yield f"{facet}_capped", NOTE, f"{facet} of {subject} are not all: {detail}."
 
 
-def _of_repo(row: Mapping[str, Any], known: _Known) -> Iterator[tuple[str, str, str]]:
+def _of_repo(row: Mapping[str, Any], known: Known) -> Iterator[tuple[str, str, str]]:
     subject, full_name = row["subject"], row["full_name"]
     if f"github:{full_name}".lower() != subject:
         asked = subject.partition(":")[2]
         yield "repo_renamed", NOTE, f"{asked} is now called {full_name}. Its history continues; change repo_url in the catalog."
-    known_id = known.get(subject, (None, None))[0]
+    before = known.repo(subject)
+    known_id = before[0] if before else None
     if known_id is not None and known_id != row["repo_id"]:
         message = (
             f"{subject} is another repository than before (id {row['repo_id']}, was {known_id}): created anew or taken over. "
@@ -97,7 +98,7 @@ def _of_repo(row: Mapping[str, Any], known: _Known) -> Iterator[tuple[str, str, 
         yield "repo_replaced", WARNING, message
 
 
-def _of_project(row: Mapping[str, Any], _known: _Known) -> Iterator[tuple[str, str, str]]:
+def _of_project(row: Mapping[str, Any], _known: Known) -> Iterator[tuple[str, str, str]]:
     specifier = row["requires_python"]
     if specifier is not None and not is_valid_requires_python(specifier):
         message = f"{row['subject']} requires Python {specifier!r}, which installers cannot read. It is kept as declared."

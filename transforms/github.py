@@ -21,7 +21,6 @@ from transforms.answers import (
     raise_if_any,
     read_fields,
     text,
-    texts,
     whole,
 )
 
@@ -32,6 +31,7 @@ __all__ = [
     "block_reason",
     "decipher_head",
     "decipher_participants_page",
+    "decipher_probe",
     "decipher_repo",
     "decipher_weeks",
     "merge_participants",
@@ -68,10 +68,8 @@ REPO_FIELDS = (
     Field("stars_count", "stargazers_count", whole),
     Field("watchers_count", "subscribers_count", whole),
     Field("forks_count", "forks_count", whole),
-    Field("open_issues_count", "open_issues_count", whole),
     Field("default_branch", "default_branch", filled_text),
     Field("license", "license.spdx_id", _license, is_nullable=True),
-    Field("topics", "topics", texts, is_optional=True),
     Field("is_archived", "archived", flag),
     Field("is_disabled", "disabled", flag),
     Field("is_fork", "fork", flag),
@@ -84,6 +82,30 @@ HEAD_FIELDS = (
     Field("last_commit_at", "commit.committer.date", instant),
     Field("authored_at", "commit.author.date", instant, is_nullable=True),
 )
+# The same columns, and those of the newest commit, as GraphQL names them: https://docs.github.com/en/graphql/reference/objects#repository
+PROBE_FIELDS = (
+    Field("repo_id", "databaseId", whole),
+    Field("node_id", "id", filled_text),
+    Field("full_name", "nameWithOwner", _full_name),
+    Field("description", "description", text, is_nullable=True),
+    Field("homepage_url", "homepageUrl", text, is_nullable=True),
+    Field("stars_count", "stargazerCount", whole),
+    Field("watchers_count", "watchers.totalCount", whole),
+    Field("forks_count", "forkCount", whole),
+    Field("default_branch", "defaultBranchRef.name", filled_text, is_nullable=True),
+    Field("license", "licenseInfo.spdxId", _license, is_nullable=True),
+    Field("is_archived", "isArchived", flag),
+    Field("is_disabled", "isDisabled", flag),
+    Field("is_fork", "isFork", flag),
+    Field("is_private", "isPrivate", flag),
+    Field("repo_created_at", "createdAt", instant),
+    Field("pushed_at", "pushedAt", instant, is_nullable=True),
+    Field("is_empty", "isEmpty", flag),
+    Field("head_oid", "defaultBranchRef.target.oid", filled_text, is_nullable=True),
+    Field("last_commit_at", "defaultBranchRef.target.committedDate", instant, is_nullable=True),
+    Field("authored_at", "defaultBranchRef.target.authoredDate", instant, is_nullable=True),
+)
+HEAD_COLUMNS = ("head_oid", "last_commit_at", "authored_at")
 _ANONYMOUS_FIELDS = (Field("type", "type", filled_text), Field("commits", "contributions", whole))
 _LOGIN_FIELDS = (*_ANONYMOUS_FIELDS, Field("login", "login", filled_text))
 
@@ -98,6 +120,24 @@ def decipher_repo(body: bytes) -> dict[str, Any]:
     raise_if_any(problems)
     values["description"] = values["description"] or ""
     values["homepage_url"] = (values["homepage_url"] or "").strip() or None
+    return values
+
+
+def decipher_probe(body: bytes) -> dict[str, Any]:
+    """Read the node of one repository in the answer to a probe: value columns of ``repo_observations`` and ``head_observations``.
+
+    ``head_oid``, ``last_commit_at`` and ``authored_at`` are ``None`` for a repository without commits. Raises InvalidAnswer.
+    """
+    problems: list[str] = []
+    values = read_fields(decode_object(body), PROBE_FIELDS, problems)
+    is_empty = values.pop("is_empty")
+    if not problems and values["head_oid"] is not None and values["last_commit_at"] is None:
+        problems.append("defaultBranchRef.target.committedDate: missing although there is a newest commit")
+    raise_if_any(problems)
+    values["description"] = values["description"] or ""
+    values["homepage_url"] = (values["homepage_url"] or "").strip() or None
+    if is_empty:
+        values |= dict.fromkeys(HEAD_COLUMNS)
     return values
 
 
@@ -127,9 +167,9 @@ def decipher_weeks(body: bytes, on: date) -> dict[str, Any]:
     return {"weeks": values["weeks"], "weeks_end_on": on, "weeks_source": "participation"}
 
 
-def empty_weeks(on: date) -> dict[str, Any]:
-    """Give the value columns of ``week_observations`` for a repository without commits (204): that nothing was committed is known."""
-    return {"weeks": [0] * WEEKS_COUNT, "weeks_end_on": on, "weeks_source": "participation"}
+def empty_weeks(on: date, source: str = "participation") -> dict[str, Any]:
+    """Give the value columns of ``week_observations`` for a repository without commits: that nothing was committed is known."""
+    return {"weeks": [0] * WEEKS_COUNT, "weeks_end_on": on, "weeks_source": source}
 
 
 def _weeks(value: Any) -> list[int]:

@@ -34,7 +34,7 @@ SIZE_MAX = 2**40
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
-def _serial(value: Any) -> int:
+def read_serial(value: Any) -> int:
     """Read a serial: PyPI's documents have a number, its headers and mirrors made with bandersnatch a text."""
     return int(value) if type(value) is str and _DIGITS.fullmatch(value) else whole(value)
 
@@ -59,7 +59,7 @@ PROJECT_FIELDS = (
     Field("docs_url", "info.docs_url", text, is_nullable=True, is_optional=True),
     Field("yanked", "info.yanked", flag, is_nullable=True, is_optional=True),
     Field("releases", "releases", mapping),
-    Field("serial", "last_serial", _serial, is_nullable=True, is_optional=True),
+    Field("serial", "last_serial", read_serial, is_nullable=True, is_optional=True),
 )
 FILE_FIELDS = (
     Field("filename", "filename", text),

@@ -14,14 +14,18 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from transforms.answers import InvalidAnswer, decode_object
+from transforms.commits import HistoryPage, decipher_history
 from transforms.github import (
+    HEAD_COLUMNS,
     block_reason,
     decipher_head,
     decipher_participants_page,
+    decipher_probe,
     decipher_repo,
     decipher_weeks,
     empty_weeks,
 )
+from transforms.index import decipher_status
 from transforms.pypi import decipher_project
 from transforms.times import utc_day
 
@@ -55,7 +59,8 @@ class CaptureView:
         sequence: order of landing within the run, from 1.
         source: ``github`` or ``pypi``.
         subject: ``github:owner/name`` or ``pypi:name``, in lower case.
-        facet: ``repo``, ``head``, ``weeks``, ``participants`` or ``project``.
+        facet: ``repo``, ``head``, ``weeks``, ``participants``, ``project`` or ``status``; ``probe``, ``history`` or ``index`` when
+            it was about many subjects.
         page: 1-based page of a paged facet.
         url: path and query below the service's address, or an absolute address.
         attempt: 1 for the first try.
@@ -106,6 +111,30 @@ class Reading:
     row: Mapping[str, Any] = field(default_factory=dict)
     releases: Sequence[Mapping[str, Any]] = ()
     people: list[tuple[str, int]] | None = None
+    history: HistoryPage | None = None
+
+
+def read_probe(capture: CaptureView, verdict: str) -> dict[str, Reading]:
+    """Read what a probe says of one repository: a reading for each facet it tells of.
+
+    A repository that is missing or withheld tells nothing of its newest commit; one without commits has neither weeks nor participants.
+    """
+    if verdict != "ok":
+        said = Reading(outcome=OUTCOMES[verdict], detail=_why(capture, verdict))
+        return {"repo": said} if said.outcome in ("missing", "blocked") else {"repo": said, "head": said}
+    try:
+        if decode_object(capture.body).get("isPrivate") is True:
+            return {"repo": Reading(outcome="blocked", detail="the repository is private", code=PRIVATE)}
+        values = decipher_probe(capture.body)
+    except InvalidAnswer as error:
+        said = Reading(outcome="invalid", detail=str(error))
+        return {"repo": said, "head": said}
+    head = {name: values.pop(name) for name in HEAD_COLUMNS}
+    repo = Reading(outcome="ok", row=values)
+    if head["head_oid"] is not None:
+        return {"repo": repo, "head": Reading(outcome="ok", row=head)}
+    weeks = empty_weeks(utc_day(capture.fetched_at), "history")
+    return {"repo": repo, "head": _NO_COMMITS, "weeks": Reading(outcome="ok", row=weeks), "participants": Reading(outcome="ok", people=[])}
 
 
 def read_answer(capture: CaptureView, verdict: str) -> Reading:
@@ -148,6 +177,17 @@ def _project(capture: CaptureView) -> Reading:
     return Reading(outcome="ok", row=values, releases=releases)
 
 
+def _status(capture: CaptureView) -> Reading:
+    return Reading(outcome="ok", row=decipher_status(capture.body, capture.subject.partition(":")[2]))
+
+
+def _history(capture: CaptureView) -> Reading:
+    return Reading(outcome="ok", history=decipher_history(capture.body))
+
+
+_NO_COMMITS = Reading(outcome="empty", detail="the repository has no commits")
+
+
 def _contentless(capture: CaptureView) -> Reading:
     return Reading(outcome="failed", detail=f"HTTP {capture.status} without content")
 
@@ -158,14 +198,18 @@ _READERS: Mapping[str, Callable[[CaptureView], Reading]] = {
     "weeks": _weeks,
     "participants": _participants,
     "project": _project,
+    "status": _status,
+    "history": _history,
 }
 # A repository without commits is known to have none: GitHub says so with 204, or 409 for its commits.
 _EMPTY: Mapping[str, Callable[[CaptureView], Reading]] = {
     "repo": _contentless,
-    "head": lambda _: Reading(outcome="empty", detail="the repository has no commits"),
+    "head": lambda _: _NO_COMMITS,
     "weeks": lambda capture: Reading(outcome="ok", row=empty_weeks(utc_day(capture.fetched_at))),
     "participants": lambda _: Reading(outcome="ok", people=[]),
     "project": _contentless,
+    "status": _contentless,
+    "history": _contentless,
 }
 
 

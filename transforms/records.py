@@ -10,16 +10,20 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.catalog import Catalog
-from transforms.schemas import FACET_TABLES, INSTANT, PACKAGES, PARTICIPANTS, TEXTS
+from transforms.commits import DAYS_A_WEEK, WEEKS_COUNT
+from transforms.schemas import COMMIT_DAYS, FACET_TABLES, INSTANT, PACKAGES, PARTICIPANTS, TEXTS
 from transforms.states import Standing, evaluate_states
 
 REPO_FACETS = ("repo", "head", "weeks", "participants")
+STATED = (*REPO_FACETS, "project")
 MICROSECONDS_A_DAY = 86_400_000_000
+HISTORY = "history"
 
 # Facet -> column of its table -> column of `packages` (or a working name, cast off at the end).
 _VALUES: Mapping[str, Mapping[str, str]] = {
@@ -30,14 +34,25 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "stars_count": "stars_count",
         "watchers_count": "watchers_count",
         "forks_count": "forks_count",
-        "open_issues_count": "open_issues_count",
         "is_archived": "is_archived",
         "license": "repo_license",
         "pushed_at": "pushed_at",
     },
-    "head": {"last_commit_at": "last_commit_at"},
-    "weeks": {"weeks": "weeks", "weeks_end_on": "weeks_end_on"},
-    "participants": {"logins": "participants", "commit_counts": "commit_counts"},
+    "head": {"last_commit_at": "last_commit_at", "head_oid": "head_oid"},
+    "weeks": {
+        "weeks": "weeks",
+        "weeks_end_on": "weeks_end_on",
+        "weeks_source": "weeks_source",
+        "weeks_head_oid": "weeks_head_oid",
+        "days_on": "days_on",
+        "day_counts": "day_counts",
+    },
+    "participants": {
+        "logins": "participants",
+        "commit_counts": "commit_counts",
+        "participants_source": "participants_source",
+        "participants_head_oid": "participants_head_oid",
+    },
     "project": {
         "latest_version": "latest_version",
         "latest_released_at": "latest_released_at",
@@ -49,6 +64,7 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "documentation_url": "project_documentation_url",
         "releases_count": "releases_count",
     },
+    "status": {"project_status": "project_status"},
 }
 _ENTRY_COLUMNS = (
     "id", "slug", "title", "category_id", "category", "grid_ids", "grids", "repo_url", "pypi_url", "created_at", "modified_at",
@@ -64,7 +80,7 @@ def build_packages(catalog: Catalog, latest: Mapping[str, pa.Table], *, as_of: d
     """
     frame = _entries(catalog).to_pandas(types_mapper=pd.ArrowDtype)
     for facet in FACET_TABLES:
-        subject = "project_subject" if facet == "project" else "repo_subject"
+        subject = "repo_subject" if facet in REPO_FACETS else "project_subject"
         facts = _facts(facet, latest)
         frame = frame.merge(facts, how="left", left_on=subject, right_on=f"{facet}.subject", validate="many_to_one")
     rows = pa.Table.from_pandas(frame, preserve_index=False)
@@ -90,6 +106,26 @@ def build_participants(catalog: Catalog, latest: Mapping[str, pa.Table]) -> pa.T
         "commits_count": pc.list_flatten(rows["commit_counts"]),
     }
     return _shape(columns, PARTICIPANTS.schema)
+
+
+def build_commit_days(latest: Mapping[str, pa.Table]) -> pa.Table:
+    """Build the table ``commit_days``: the commits by day of every repository whose days are known, each series once."""
+    rows = latest[FACET_TABLES["weeks"].name]
+    rows = rows.filter(pc.and_(rows["is_good"], pc.is_valid(rows["days_on"]))).combine_chunks()
+    order = rows.sort_by([("series", "ascending"), ("confirmed_at", "ascending"), ("subject", "ascending")])
+    series = order["series"].to_pandas(types_mapper=pd.ArrowDtype)
+    order = order.filter(pa.array(~series.duplicated(keep="last").to_numpy(), pa.bool_())).combine_chunks()
+    days = order["days_on"].combine_chunks() if order.num_rows else pa.array([], pa.list_(pa.date32()))
+    counts = order["day_counts"].combine_chunks() if order.num_rows else pa.array([], pa.list_(pa.int32()))
+    parents = pc.list_parent_indices(days)
+    columns = {
+        "series": pc.take(order["series"], parents),
+        "subject": pc.take(order["subject"], parents),
+        "authored_on": pc.list_flatten(days),
+        "commits_count": pc.list_flatten(counts),
+        "observed_at": pc.take(order["confirmed_at"], parents),
+    }
+    return _shape(columns, COMMIT_DAYS.schema)
 
 
 def _entries(catalog: Catalog) -> pa.Table:
@@ -152,33 +188,77 @@ def _is_current(frame: pd.DataFrame, latest: Mapping[str, pa.Table]) -> pd.Serie
 
 
 def _columns(rows: pa.Table, as_of: datetime, max_age: timedelta) -> dict[str, Any]:
-    columns: dict[str, Any] = {name: rows[name] for name in rows.column_names}
-    has_repo, is_harvested = rows["has_repo"], pc.is_valid(rows["repo_subject"])
-    has_project = pc.is_valid(rows["project"])
-    for facet in FACET_TABLES:
+    columns: dict[str, Any] = {name: rows[name].combine_chunks() for name in rows.column_names}
+    has_repo, is_harvested = columns["has_repo"], pc.is_valid(columns["repo_subject"])
+    has_project = pc.is_valid(columns["project"])
+    for facet in ("weeks", "participants"):
+        _confirm_by_head(columns, facet)
+    derived = {"weeks": _shift_weeks(columns), "participants": pc.equal(columns["participants_source"], HISTORY)}
+    for facet in STATED:
         is_project = facet == "project"
         standing = Standing(
             has_source=has_project if is_project else has_repo,
             is_supported=has_project if is_project else is_harvested,
-            outcome=rows[f"{facet}.outcome"],
-            first_at=rows[f"{facet}.observed_at"],
-            last_at=rows[f"{facet}.confirmed_at"],
-            sightings=rows[f"{facet}.sighting_count"],
-            good_outcome=rows[f"{facet}.good_outcome"],
-            good_at=rows[f"{facet}.good_at"],
+            outcome=columns[f"{facet}.outcome"],
+            first_at=columns[f"{facet}.observed_at"],
+            last_at=columns[f"{facet}.confirmed_at"],
+            sightings=columns[f"{facet}.sighting_count"],
+            good_outcome=columns[f"{facet}.good_outcome"],
+            good_at=columns[f"{facet}.good_at"],
             inherited=None if facet in ("repo", "project") else columns["repo_state"],
+            is_derived=derived.get(facet),
         )
         columns[f"{facet}_state"] = evaluate_states(standing, as_of=as_of, max_age=max_age)
-        columns[f"{facet}_observed_at"] = rows[f"{facet}.good_at"]
+        columns[f"{facet}_observed_at"] = columns[f"{facet}.good_at"]
     columns["fetched_at"] = _oldest(columns, is_harvested, has_project)
-    columns["documentation_url"] = pc.coalesce(rows["curated_documentation_url"], rows["project_documentation_url"])
-    columns["license"] = pc.coalesce(rows["project_license"], rows["repo_license"])
-    columns["participants_count"] = pc.list_value_length(rows["participants"])
+    columns["documentation_url"] = pc.coalesce(columns["curated_documentation_url"], columns["project_documentation_url"])
+    columns["license"] = pc.coalesce(columns["project_license"], columns["repo_license"])
+    columns["participants_count"] = pc.list_value_length(columns["participants"])
     for name in ("weeks", "participants"):
-        columns[name] = pc.coalesce(rows[name], pa.scalar([], PACKAGES.schema.field(name).type))
-    lag = pc.cast(pc.subtract(rows["last_commit_at"], rows["latest_released_at"]), pa.int64())
+        columns[name] = pc.coalesce(columns[name], pa.scalar([], PACKAGES.schema.field(name).type))
+    lag = pc.cast(pc.subtract(columns["last_commit_at"], columns["latest_released_at"]), pa.int64())
     columns["release_lag_days"] = pc.divide(lag, MICROSECONDS_A_DAY)  # integers: whole days, towards zero
     return columns
+
+
+def _confirm_by_head(columns: dict[str, Any], facet: str) -> None:
+    """What was read at a head holds as long as that is the newest commit: it is confirmed whenever the head is.
+
+    A failure to read it again does not count then.
+    """
+    is_same = pc.fill_null(pc.equal(columns["head_oid"], columns[f"{facet}_head_oid"]), fill_value=False)
+    is_later = pc.fill_null(pc.greater(columns["head.good_at"], columns[f"{facet}.good_at"]), fill_value=False)
+    is_later = pc.and_(is_same, is_later)
+    for name in ("good_at", "confirmed_at"):
+        columns[f"{facet}.{name}"] = pc.if_else(is_later, columns["head.good_at"], columns[f"{facet}.{name}"])
+    columns[f"{facet}.outcome"] = pc.if_else(is_same, columns[f"{facet}.good_outcome"], columns[f"{facet}.outcome"])
+
+
+def _shift_weeks(columns: dict[str, Any]) -> Any:
+    """Count the weeks anew for the UTC day on which they were last confirmed; tells where that is later than the day they were read.
+
+    Only where commits by day are known; GitHub's own 52 numbers stay as they are.
+    """
+    ends_on = pc.cast(columns["weeks.good_at"], pa.date32())
+    has_days = pc.and_(pc.is_valid(columns["days_on"]), pc.is_valid(ends_on))
+    is_later = pc.fill_null(pc.and_(has_days, pc.greater(ends_on, columns["weeks_end_on"])), fill_value=False)
+    if pc.any(is_later).as_py():
+        columns["weeks"] = pc.if_else(is_later, _windows(columns["days_on"], columns["day_counts"], ends_on), columns["weeks"])
+        columns["weeks_end_on"] = pc.if_else(is_later, ends_on, columns["weeks_end_on"])
+    return is_later
+
+
+def _windows(days_on: Any, day_counts: Any, ends_on: Any) -> Any:
+    """52 windows of 7 days for each row, oldest first, the last ending at the UTC midnight that begins ``ends_on``."""
+    rows = pc.list_parent_indices(days_on).to_numpy()
+    ends = pc.fill_null(pc.cast(ends_on, pa.int32()), fill_value=0).to_numpy()
+    ages = ends[rows] - pc.cast(pc.list_flatten(days_on), pa.int32()).to_numpy() - 1
+    counts = pc.list_flatten(day_counts).to_numpy()
+    is_within = (ages >= 0) & (ages < WEEKS_COUNT * DAYS_A_WEEK)
+    places = rows[is_within] * WEEKS_COUNT + WEEKS_COUNT - 1 - ages[is_within] // DAYS_A_WEEK
+    sums = np.bincount(places, weights=counts[is_within], minlength=len(ends) * WEEKS_COUNT).astype(np.int32)
+    offsets = pa.array(np.arange(0, len(sums) + 1, WEEKS_COUNT, dtype=np.int32))
+    return pa.ListArray.from_arrays(offsets, pa.array(sums))
 
 
 def _oldest(columns: Mapping[str, Any], is_harvested: Any, has_project: Any) -> Any:
@@ -186,9 +266,9 @@ def _oldest(columns: Mapping[str, Any], is_harvested: Any, has_project: Any) -> 
 
     What the forge says it cannot tell (``unsupported``) is no source the package has; a value it told before still counts.
     """
-    times = [columns[f"{facet}_observed_at"] for facet in FACET_TABLES]
+    times = [columns[f"{facet}_observed_at"] for facet in STATED]
     lacks = pa.scalar(value=False)
-    for facet, time in zip(FACET_TABLES, times, strict=True):
+    for facet, time in zip(STATED, times, strict=True):
         is_expected = pc.and_(has_project if facet == "project" else is_harvested, pc.not_equal(columns[f"{facet}_state"], "unsupported"))
         lacks = pc.or_(lacks, pc.and_(pc.fill_null(is_expected, fill_value=False), pc.is_null(time)))
     oldest = pc.min_element_wise(*[pc.cast(time, pa.int64()) for time in times])  # there is none for times with a zone

@@ -74,10 +74,8 @@ REPO_OBSERVATIONS = _history(
     Column("stars_count", pa.int64(), "Stargazers; the payload calls it repo_watchers."),
     Column("watchers_count", pa.int64(), "People notified of activity (GitHub's subscribers_count)."),
     Column("forks_count", pa.int64(), "Forks."),
-    Column("open_issues_count", pa.int64(), "Open issues and pull requests."),
     Column("default_branch", pa.string(), "Name of the default branch."),
     Column("license", pa.string(), "SPDX identifier the forge detected."),
-    Column("topics", TEXTS, "Topics."),
     Column("is_archived", pa.bool_(), "Archived, hence read-only."),
     Column("is_disabled", pa.bool_(), "Disabled by the forge."),
     Column("is_fork", pa.bool_(), "A fork of another repository."),
@@ -99,7 +97,10 @@ WEEK_OBSERVATIONS = _history(
     "Commits of the last 52 weeks, one row per change.",
     Column("weeks", WEEKS, "52 counts, oldest first: 7-day windows by author date, merges counted."),
     Column("weeks_end_on", pa.date32(), "The windows end at the UTC midnight that begins this day."),
-    Column("weeks_source", pa.string(), "Where the series came from: participation."),
+    Column("weeks_source", pa.string(), "Where the series came from: history (commits by day) or participation (GitHub's own 52 numbers)."),
+    Column("weeks_head_oid", pa.string(), "The newest commit the series speaks of; it holds as long as that is the newest."),
+    Column("days_on", pa.list_(pa.date32()), "UTC days with commits, by author date, oldest first; null for GitHub's own numbers."),
+    Column("day_counts", pa.list_(pa.int32()), "Commits of each of those days, in the same order."),
 )
 
 PARTICIPANT_OBSERVATIONS = _history(
@@ -107,6 +108,9 @@ PARTICIPANT_OBSERVATIONS = _history(
     "Who has committed, one row per change of the list.",
     Column("logins", TEXTS, "Logins in the forge's order, most commits first, no duplicates."),
     Column("commit_counts", pa.list_(pa.int64()), "Commits of each login, in the same order."),
+    Column("participants_head_oid", pa.string(), "The newest commit the list speaks of, where known."),
+    Column("participants_source", pa.string(), "contributors (GitHub's list) or history (that list, carried on with the commits since)."),
+    Column("listed_at", INSTANT, "When GitHub itself last gave the list."),
 )
 
 PROJECT_OBSERVATIONS = _history(
@@ -128,6 +132,14 @@ PROJECT_OBSERVATIONS = _history(
     Column("serial", pa.int64(), "PyPI's serial of the answer."),
 )
 
+STATUS_OBSERVATIONS = _history(
+    "status_observations",
+    "The status of a project on PyPI (PEP 792), one row per change.",
+    Column("project_status", pa.string(), "active, archived, quarantined or deprecated."),
+    Column("status_reason", pa.string(), "Why, where the index says so."),
+    Column("files_count", pa.int64(), "Files the index lists."),
+)
+
 RELEASES = Table(
     name="releases",
     comment="Every release PyPI listed for a project, one row per change of a release.",
@@ -147,6 +159,19 @@ RELEASES = Table(
         Column("size_bytes", pa.int64(), "Size of all its files."),
         Column("requires_python", pa.string(), "Requires-Python as declared by its files."),
         Column("run_id", pa.string(), "The run that observed it."),
+    ),
+)
+
+COMMIT_DAYS = Table(
+    name="commit_days",
+    comment="Commits by day on the default branch, as far back as the 52 weeks reach, one row per day with commits.",
+    key=("series", "authored_on"),
+    columns=(
+        Column("series", pa.string(), "Identity the history follows."),
+        Column("subject", pa.string(), "github:owner/name, in lower case."),
+        Column("authored_on", pa.date32(), "UTC day of the author date."),
+        Column("commits_count", pa.int64(), "Commits authored on that day, merges counted."),
+        Column("observed_at", INSTANT, "When this was last confirmed."),
     ),
 )
 
@@ -194,7 +219,7 @@ GRID_PACKAGES = Table(
     ),
 )
 
-STATE = "ok, pending, capped, stale, unsupported, gone or blocked; null when the package has no such source."
+STATE = "ok, shifted, pending, capped, stale, unsupported, gone or blocked; null when the package has no such source."
 
 PACKAGES = Table(
     name="packages",
@@ -225,8 +250,7 @@ PACKAGES = Table(
         Column("stars_count", pa.int64(), "Stargazers. The payload calls it repo_watchers."),
         Column("watchers_count", pa.int64(), "People notified of activity."),
         Column("forks_count", pa.int64(), "Forks. The payload calls it repo_forks."),
-        Column("open_issues_count", pa.int64(), "Open issues and pull requests."),
-        Column("is_archived", pa.bool_(), "The repository is archived."),
+            Column("is_archived", pa.bool_(), "The repository is archived."),
         Column("repo_license", pa.string(), "SPDX identifier the forge detected."),
         Column("pushed_at", INSTANT, "Last push to any branch."),
         Column("repo_observed_at", INSTANT, "When stars, forks and description were last confirmed."),
@@ -236,10 +260,12 @@ PACKAGES = Table(
         Column("head_state", pa.string(), "State of last_commit_at: " + STATE),
         Column("weeks", WEEKS, "Commits in 52 windows of 7 days, oldest first; empty while unknown. The payload calls it commits_over_52."),
         Column("weeks_end_on", pa.date32(), "The windows end at the UTC midnight that begins this day."),
+        Column("weeks_source", pa.string(), "history (commits by day) or participation (GitHub's own 52 numbers)."),
         Column("weeks_observed_at", INSTANT, "When weeks was last confirmed."),
         Column("weeks_state", pa.string(), "State of weeks: " + STATE),
         Column("participants", TEXTS, "Logins in the forge's order, most commits first; empty while unknown."),
         Column("participants_count", pa.int64(), "Number of participants; null while unknown."),
+        Column("participants_source", pa.string(), "contributors (GitHub's list) or history (that list, carried on with the commits since)."),
         Column("participants_observed_at", INSTANT, "When participants was last confirmed."),
         Column("participants_state", pa.string(), "State of participants: " + STATE),
         Column("project", pa.string(), "PEP 503 name of its project on PyPI; null without one."),
@@ -251,6 +277,7 @@ PACKAGES = Table(
         Column("requires_python", pa.string(), "Requires-Python of the latest release."),
         Column("license", pa.string(), "Licence declared on PyPI, else the one the forge detected."),
         Column("releases_count", pa.int64(), "Releases listed on PyPI."),
+        Column("project_status", pa.string(), "Status on PyPI (PEP 792): active, archived, quarantined or deprecated; null while unknown."),
         Column("project_observed_at", INSTANT, "When the PyPI values were last confirmed."),
         Column("project_state", pa.string(), "State of the PyPI values: " + STATE),
         Column(
@@ -280,8 +307,9 @@ FETCHES = Table(
         Column("run_id", pa.string(), "runs.run_id."),
         Column("sequence", pa.int64(), "Order of landing within the run, from 1."),
         Column("source", pa.string(), "github or pypi."),
-        Column("subject", pa.string(), "What was asked about."),
-        Column("facet", pa.string(), "Which question: repo, head, weeks, participants or project."),
+        Column("subject", pa.string(), "What was asked about; the source itself when it was about many."),
+        Column("targets_count", pa.int64(), "About how many subjects."),
+        Column("facet", pa.string(), "Which question: repo, head, weeks, participants, project, status; about many at once: probe, history, index."),
         Column("page", pa.int64(), "Page of a paged answer, from 1."),
         Column("url", pa.string(), "Path and query asked, below the service's own address."),
         Column("attempt", pa.int64(), "1 for the first try."),
@@ -294,6 +322,7 @@ FETCHES = Table(
         Column("units_count", pa.int64(), "Quota units it cost on its meter."),
         Column("meter", pa.string(), "The quota it was drawn from (x-ratelimit-resource); null where there is none."),
         Column("remaining_count", pa.int64(), "Units left on the meter as told by the answer."),
+        Column("resets_at", INSTANT, "When the meter is full again, as told by the answer."),
         Column("identity", pa.string(), "anonymous, or the fingerprint of the token."),
     ),
 )
@@ -318,8 +347,13 @@ RUNS = Table(
         Column("planned_count", pa.int64(), "Facets that were due."),
         Column("answered_count", pa.int64(), "Facets that were answered."),
         Column("requests_count", pa.int64(), "Requests sent."),
-        Column("github_units_count", pa.int64(), "GitHub quota units spent."),
+        Column("github_units_count", pa.int64(), "Units of GitHub's REST quota spent."),
+        Column("graphql_points_count", pa.int64(), "Points of GitHub's GraphQL quota spent."),
         Column("pypi_requests_count", pa.int64(), "Requests to PyPI."),
+        Column("unchanged_count", pa.int64(), "Requests answered with 304."),
+        Column("forecast_units_count", pa.int64(), "REST units foreseen before the run."),
+        Column("forecast_points_count", pa.int64(), "GraphQL points foreseen."),
+        Column("forecast_pypi_requests_count", pa.int64(), "Requests to PyPI foreseen."),
         Column("received_bytes", pa.int64(), "Bytes received after decoding."),
         Column("waited_seconds", pa.float64(), "Time spent waiting for a quota, in seconds."),
         Column("detail", pa.string(), "What ended it early, in words."),
@@ -340,11 +374,35 @@ FINDINGS = Table(
     ),
 )
 
-HISTORY_TABLES = (REPO_OBSERVATIONS, HEAD_OBSERVATIONS, WEEK_OBSERVATIONS, PARTICIPANT_OBSERVATIONS, PROJECT_OBSERVATIONS)
+# What the store keeps of answers, to be sent back: unchanged ones are then answered with 304.
+VALIDATORS = Table(
+    name="validators",
+    comment="The validators of the newest good answer at each address, which belong to the identity that got them.",
+    key=("identity", "api_version", "url"),
+    columns=(
+        Column("identity", pa.string(), "anonymous, or the fingerprint of the token."),
+        Column("api_version", pa.string(), "Version of GitHub's API; empty elsewhere."),
+        Column("url", pa.string(), "Path and query asked, below the service's own address."),
+        Column("subject", pa.string(), "What was asked about."),
+        Column("facet", pa.string(), "Which question."),
+        Column("etag", pa.string(), "ETag."),
+        Column("last_modified", pa.string(), "Last-Modified."),
+        Column("seen_at", INSTANT, "When the answer came."),
+    ),
+)
+
+HISTORY_TABLES = (
+    REPO_OBSERVATIONS,
+    HEAD_OBSERVATIONS,
+    WEEK_OBSERVATIONS,
+    PARTICIPANT_OBSERVATIONS,
+    PROJECT_OBSERVATIONS,
+    STATUS_OBSERVATIONS,
+)
 # What the store keeps between runs.
-STORE_TABLES = (*HISTORY_TABLES, RELEASES, FETCHES, RUNS, FINDINGS)
+STORE_TABLES = (*HISTORY_TABLES, RELEASES, FETCHES, RUNS, FINDINGS, VALIDATORS)
 # What a publication holds, in the order of the data dictionary.
-PUBLIC_TABLES = (PACKAGES, CATEGORIES, GRIDS, GRID_PACKAGES, RELEASES, PARTICIPANTS, *HISTORY_TABLES, RUNS, FETCHES, FINDINGS)
+PUBLIC_TABLES = (PACKAGES, CATEGORIES, GRIDS, GRID_PACKAGES, RELEASES, COMMIT_DAYS, PARTICIPANTS, *HISTORY_TABLES, RUNS, FETCHES, FINDINGS)
 
 FACET_TABLES = {
     "repo": REPO_OBSERVATIONS,
@@ -352,4 +410,5 @@ FACET_TABLES = {
     "weeks": WEEK_OBSERVATIONS,
     "participants": PARTICIPANT_OBSERVATIONS,
     "project": PROJECT_OBSERVATIONS,
+    "status": STATUS_OBSERVATIONS,
 }

@@ -36,6 +36,7 @@ class Standing:
         good_outcome: outcome of the newest good answer.
         good_at: when that was last confirmed (UTC).
         inherited: state of the repository itself, for its other facets.
+        is_derived: the value was made here from what was read before (bool).
     """
 
     has_source: Any
@@ -47,6 +48,7 @@ class Standing:
     good_outcome: Any
     good_at: Any
     inherited: Any | None = None
+    is_derived: Any | None = None
 
 
 def evaluate_states(standing: Standing, *, as_of: datetime, max_age: timedelta) -> Any:
@@ -55,7 +57,7 @@ def evaluate_states(standing: Standing, *, as_of: datetime, max_age: timedelta) 
     In order: no source; forge not supported (``unsupported``); the repository itself is gone or blocked; ``blocked``;
     missing in three runs over three days (``gone``); ``unsupported``; ``pending`` when the newest answer is and the good one
     is not too old, or when there never was a good one; ``stale`` when the newest answer is not good, or when the good one was
-    last confirmed longer than twice ``max_age`` before ``as_of``; ``capped``; ``ok``.
+    last confirmed longer than twice ``max_age`` before ``as_of``; ``capped``; ``shifted``; ``ok``.
     """
     outcome = standing.outcome
     span = pc.cast(pc.subtract(standing.last_at, standing.first_at), pa.int64())
@@ -78,6 +80,7 @@ def evaluate_states(standing: Standing, *, as_of: datetime, max_age: timedelta) 
         (pc.invert(pc.is_in(outcome, value_set=pa.array(GOOD_OUTCOMES))), "stale"),
         (is_old, "stale"),
         (pc.equal(standing.good_outcome, "capped"), "capped"),
+        (pa.array([False] * len(outcome)) if standing.is_derived is None else _all(standing.is_derived), "shifted"),
     ]
     conditions = pc.make_struct(*[condition for condition, _ in rules], field_names=[str(index) for index in range(len(rules))])
     return pc.case_when(conditions, *[state for _, state in rules], "ok")

@@ -8,10 +8,10 @@ For each series (one repository or project) of a history table:
 - already known (same ``observed_at``, or within the span of a row that says the same): nothing;
 - older than the newest row's ``confirmed_at`` and not known: a row of its own, nothing else changes;
 - said several times in one run (two addresses of one repository): one sighting;
-- ``outcome`` ``unchanged`` (a 304): what the last good row before it said, said again; dropped when there is none.
+- ``outcome`` ``unchanged`` (a 304, an unmoved serial): what the last good row before it said, said again; dropped when there is none.
 
-"Says the same" compares outcome and values: not ``detail``, ``subject``, ``run_id`` or ``source_url``, nor ``weeks_end_on``, which moves
-every day and is refreshed on the newest row as it is confirmed. "Newest" is the row confirmed last.
+"Says the same" compares outcome and values: not ``detail``, ``subject``, ``run_id`` or ``source_url``, nor the columns of ``REFRESHED``,
+which follow from when it was said (the day weeks end on, the head a list speaks of) and move on the newest row as it is confirmed. "Newest" is the row confirmed last.
 ``standings`` keeps for each subject and facet what was heard last, under which series and in which run: a subject whose repository was
 replaced by another follows the new series from then on, and two addresses of one repository share a series. What was heard under the
 bare subject stays true when its first id becomes known, and a subject never asked about follows the repository that bears its name.
@@ -27,7 +27,7 @@ from warehouse.database import columns_of, fill
 
 GOOD = "('ok', 'capped', 'empty')"
 # Values that follow from when it was said: no change of what was said.
-REFRESHED = frozenset({"weeks_end_on"})
+REFRESHED = frozenset({"weeks_end_on", "weeks_head_oid", "node_id", "participants_head_oid", "participants_source", "listed_at"})
 
 STANDINGS_DDL = """
 CREATE TABLE store.main.standings (
@@ -176,7 +176,7 @@ def join_history(connection: duckdb.DuckDBPyConnection, table: Table, facet: str
         "good": GOOD,
         "said": columns_of(said),
         "values": columns_of(values),
-        "good_values": ", ".join(f"g.{name} AS {name}" for name in values),
+        "good_values": ", ".join(f"coalesce(u.{name}, g.{name}) AS {name}" if name in REFRESHED else f"g.{name} AS {name}" for name in values),
         "refreshed": "".join(fill(_NEWEST, column=name) for name in refreshed),
         "grown": "".join(f", {name} = i.{name}" for name in refreshed),
         "stored_said": columns_of(said, alias="h"),

@@ -49,8 +49,10 @@ SCHEMA = pa.schema(
         pa.field("fetched_at", INSTANT, nullable=False),
         pa.field("duration_ms", pa.int64(), nullable=False),
         pa.field("identity", pa.string(), nullable=False),
+        pa.field("request", pa.string()),  # what a question about many subjects asked of each; absent in files of before
     ]
 )
+_BEFORE_REQUESTS = pa.schema([field for field in SCHEMA if field.name != "request"])
 _REPEATED = ["run_id", "source", "subject", "facet", "identity", "status"]
 
 
@@ -187,10 +189,12 @@ def _stream(folder: DataFolder, files: list[str], on_damaged: Callable[[DamagedF
 
 def _read(path: Path) -> pa.Table:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        if not file.schema_arrow.equals(SCHEMA):
+        if not file.schema_arrow.equals(SCHEMA) and not file.schema_arrow.equals(_BEFORE_REQUESTS):
             message = "its columns are not those of landed answers"
             raise pa.ArrowInvalid(message)
         table = file.read()
+    if "request" not in table.column_names:
+        table = table.append_column(SCHEMA.field("request"), pa.nulls(table.num_rows, pa.string()))
     table.validate(full=True)
     return table
 

@@ -26,7 +26,7 @@ SELECT l.project, l.listed_at, k.listed_at AS known_at,
 FROM (
     SELECT DISTINCT project, observed_at AS listed_at FROM incoming_releases
     UNION
-    SELECT substr(series, 6), observed_at FROM incoming_projects WHERE outcome = 'ok' AND releases_count = 0
+    SELECT substr(series, 6), observed_at FROM incoming_projects WHERE outcome IN ('ok', 'empty') AND releases_count = 0
 ) l LEFT JOIN store.main.listings k ON k.project = l.project
 WHERE l.listed_at IS DISTINCT FROM k.listed_at
 """

@@ -19,7 +19,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, PROJECT_OBSERVATIONS, RELEASES, RUNS, STORE_TABLES, Table
+from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, PROJECT_OBSERVATIONS, RELEASES, RUNS, STORE_TABLES, VALIDATORS, Table
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, arrow, columns_of, connect, ddl, fill, first_line
 from warehouse.durable import sync_folder
 from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreUnusable, WarehouseError
@@ -27,7 +27,7 @@ from warehouse.folder import DataFolder
 from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_history
 from warehouse.listings import LISTINGS_DDL, join_listings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _ROWS_AT_ONCE = 10_000
 _REBUILT = "rebuilt.duckdb"
 _LOG = "store.duckdb.wal"
@@ -48,6 +48,19 @@ _ADD_NEW_ROWS = """
 INSERT INTO store.main.$table BY NAME
 SELECT i.* FROM (FROM incoming QUALIFY row_number() OVER (PARTITION BY $key) = 1) i
 ANTI JOIN store.main.$table t USING ($key)
+"""
+
+
+_REPLACE_VALIDATORS = """
+DELETE FROM store.main.validators v USING incoming i
+WHERE v.identity = i.identity AND v.api_version = i.api_version AND v.url = i.url AND v.seen_at <= i.seen_at;
+INSERT INTO store.main.validators BY NAME
+SELECT i.* FROM incoming i ANTI JOIN store.main.validators v USING (identity, api_version, url)
+WHERE i.etag IS NOT NULL OR i.last_modified IS NOT NULL;
+"""
+
+_VALIDATORS_OF = """
+SELECT v.identity, v.api_version, v.url, v.etag, v.last_modified FROM store.main.validators v JOIN asked a ON a.subject = v.subject
 """
 
 
@@ -103,6 +116,7 @@ class Store:
                 join_listings(connection, releases, projects)
             _add_new_rows(connection, FETCHES, fetches)
             _add_new_rows(connection, FINDINGS, tables.get(FINDINGS.name, ()))
+            _replace_validators(connection, tables.get(VALIDATORS.name, VALIDATORS.schema.empty_table()))
             if run is not None:
                 _replace_run(connection, run)
             _note_files(connection, files)
@@ -141,6 +155,15 @@ class Store:
                     outcomes[subject, intern(facet)] = (intern(outcome), heard_at, intern(run_id))
         return outcomes
 
+    def validators(self, subjects: Iterable[str]) -> dict[tuple[str, str, str], tuple[str | None, str | None]]:
+        """The validators of the newest good answers about these subjects: ``{(identity, api_version, url): (etag, last_modified)}``."""
+        asked = pa.table({"subject": pa.array(sorted(set(subjects)), pa.string())})
+        with self._reading():
+            self.connection.register("asked", asked)
+            rows = self.connection.execute(_VALIDATORS_OF).fetchall()
+            self.connection.unregister("asked")
+        return {(identity, api_version, url): (etag, last_modified) for identity, api_version, url, etag, last_modified in rows}
+
     def runs(self) -> list[dict[str, Any]]:
         """The rows of ``runs``, oldest first."""
         with self._reading():
@@ -167,7 +190,7 @@ class Store:
             _refuse_other_schema(connection, self._path)
         except DUCKDB_ERRORS as error:
             connection.close()
-            raise self._explained(error) from error
+            raise self.explained(error) from error
         except WarehouseError:
             connection.close()
             raise
@@ -182,7 +205,7 @@ class Store:
         except DUCKDB_ERRORS as error:
             with suppress(WarehouseError):
                 self.reopen()  # which rolls back; a full disk leaves nothing else that works
-            raise self._explained(error) from error
+            raise self.explained(error) from error
         except BaseException:
             self.connection.rollback()
             raise
@@ -192,9 +215,10 @@ class Store:
         try:
             yield
         except DUCKDB_ERRORS as error:
-            raise self._explained(error) from error
+            raise self.explained(error) from error
 
-    def _explained(self, error: BaseException) -> WarehouseError:
+    def explained(self, error: BaseException) -> WarehouseError:
+        """What an error of DuckDB means for whoever runs this."""
         said = first_line(error)
         if "Could not set lock" in said:
             return DataFolderBusy(
@@ -307,6 +331,13 @@ def _add_new_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.
     if incoming.num_rows:
         connection.register("incoming", incoming.select(table.names).cast(table.schema))
         connection.execute(fill(_ADD_NEW_ROWS, table=table.name, key=columns_of(table.key)))
+        connection.unregister("incoming")
+
+
+def _replace_validators(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+    if rows.num_rows:
+        connection.register("incoming", rows.select(VALIDATORS.names).cast(VALIDATORS.schema))
+        connection.execute(_REPLACE_VALIDATORS)
         connection.unregister("incoming")
 
 
