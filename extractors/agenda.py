@@ -55,6 +55,10 @@ def source_of(subject: str) -> str:
     return subject.partition(":")[0]
 
 
+def _half(count: int) -> int:
+    return (count + 1) // 2
+
+
 @dataclass(slots=True)
 class BatchSize:
     """How many repositories one query is about: halved when it was too many, grown back slowly.
@@ -73,7 +77,7 @@ class BatchSize:
         if asked < self.size:
             return
         if was_too_many:
-            self.size, self._good = max(1, min(self.size, asked // 2)), 0
+            self.size, self._good = min(self.size, _half(asked)), 0
             return
         self._good += 1
         if self._good >= GROW_AFTER and self.size < self.most:
@@ -96,10 +100,11 @@ class _Open:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Repositories that go into one query."""
+    """Repositories that go into one query; ``is_fresh`` when none of them was asked about before."""
 
     facet: str
     entries: tuple[_Open, ...]
+    is_fresh: bool = True
 
     @property
     def ask(self) -> Ask:
@@ -207,19 +212,19 @@ class Agenda:
         size = self._size(facet)
         if suspects := self._suspects[facet]:
             most = min(suspects[0].most, size.size)
-            return self._cut(facet, suspects, most)
+            return self._cut(facet, suspects, most, is_fresh=False)
         return self._cut(facet, self._fresh[facet], size.size) if len(self._fresh[facet]) >= size.size else None
 
     def _rest(self) -> Batch | None:
         """Return what is left, less than a full batch, when nothing on its way can add to it."""
         return next((self._cut(facet, queue, len(queue)) for facet, queue in self._fresh.items() if queue), None)
 
-    def _cut(self, facet: str, queue: deque[_Open], most: int) -> Batch:
+    def _cut(self, facet: str, queue: deque[_Open], most: int, *, is_fresh: bool = True) -> Batch:
         """Take up to ``most`` entries from the front, none of which must be among fewer."""
         entries = [queue.popleft()]
         while queue and len(entries) < most and queue[0].most >= entries[0].most:
             entries.append(queue.popleft())
-        return Batch(facet, tuple(entries))
+        return Batch(facet, tuple(entries), is_fresh)
 
     def _size(self, facet: str) -> BatchSize:
         return self.probe_size if facet == PROBE else self.history_size
@@ -236,11 +241,12 @@ class Agenda:
             body=answer.body,
             error=answer.error,
         )
-        self._size(batch.facet).note(asked, was_too_many=any(part.may_split and part.detail != NO_REASON for part in parts))
+        if batch.is_fresh:  # one bad repository among those asked about again must not make every batch small
+            self._size(batch.facet).note(asked, was_too_many=any(part.may_split and part.detail != NO_REASON for part in parts))
         for entry, part in zip(batch.entries, parts, strict=True):
             tries = entry.tries_alone + (asked == 1)
             if part.may_split and tries < MOST_TRIES_ALONE:
-                self._suspects[batch.facet].append(_Open(entry.target, max(1, asked // 2), tries))
+                self._suspects[batch.facet].append(_Open(entry.target, _half(asked), tries))
                 continue
             settled += 1
             for work in self._settle(part, answer):
