@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extractors.allowance import Allowance, units
+from extractors.allowance import Account, Allowance, units
 from extractors.budget import Budget, Terms, open_budgets
-from extractors.conversation import ANONYMOUS, GITHUB, PYPI
+from extractors.conversation import ANONYMOUS, GITHUB, GRAPHQL, PYPI
 from extractors.verdict import Judgement, Verdict
 
 NOW = datetime(2026, 11, 24, 13, 23, tzinfo=UTC)
@@ -368,3 +368,160 @@ def test_any_headers_are_survived(answers):
         ask(it, 0, headers, limited(retry_after=retry_after) if is_limited else None)
         assert it.delay(0) >= 0
         assert it.describe(0)
+
+
+def graphql(limit: int | None = 5000, points: int = 2000, seconds: float = 60.0, concurrency: int = 16, **shared: object) -> Budget:
+    """Open GitHub's budget for GraphQL."""
+    terms = Terms(service="GitHub GraphQL", limit=limit, points_per_minute=points, seconds_per_minute=seconds, resource="graphql")
+    return Budget(terms, concurrency=concurrency, **shared)
+
+
+def test_a_query_is_paid_at_its_price():
+    """What it is expected to cost is taken when it is sent, and put right when the answer tells what it did cost."""
+    it = graphql(points=10)
+    ask(it, 0, quota(5000, 4000, NOW + timedelta(seconds=1800), "graphql"))
+    it.spend(1, 7)
+    assert it.remaining == 3993
+    assert it.delay(1, 3) > 59
+    it.settle(sent_at=1, at=1, now=NOW, status=200, headers={}, cost=2, price=7)
+    assert it.remaining == 3998
+    it.spend(70, 1)
+    it.settle(sent_at=70, at=70, now=NOW, status=200, headers={}, cost=9, price=1)
+    assert it.remaining == 3989
+    assert it.delay(71, 2) == 60  # the nine points count in the minute, too
+
+
+def test_graphql_time_is_kept():
+    """Sixty seconds of answers in a minute are enough, and the wait says why."""
+    it = graphql(limit=None, concurrency=4)
+    for number in range(10):
+        it.spend(number * 6)
+        it.settle(sent_at=number * 6, at=number * 6 + 6, now=NOW, status=200, headers={}, cost=1)
+    assert it.delay(60) == 7
+    assert it.describe(60) == "waiting 7 s for GitHub GraphQL's 60 seconds a minute"
+
+
+def test_an_account_has_a_hundred_requests_in_flight_over_both_meters():
+    """REST and GraphQL share what one account may have under way."""
+    account = Account()
+    rest, queries = budget(limit=None, concurrency=100), graphql(limit=None, seconds=0.0, account=account)
+    rest._account = account
+    for _ in range(97):
+        assert rest.delay(0) == 0
+        rest.spend(0)
+    for _ in range(3):
+        assert queries.delay(0) == 0
+        queries.spend(0)
+    assert (queries.delay(0), rest.delay(0), account.in_flight) == (math.inf, math.inf, 100)
+    rest.settle(sent_at=0, at=1, now=NOW, status=200, headers={}, cost=1)
+    assert queries.delay(1) == 0
+
+
+def test_an_account_that_is_too_fast_is_quiet_on_both_meters():
+    """A secondary limit on one meter is waited out on the other as well; an empty quota is not."""
+    account = Account()
+    rest = Budget(Terms(service="GitHub", limit=5000), concurrency=4, account=account)
+    queries = graphql(account=account)
+    ask(queries, 0, judgement=limited(retry_after=30))
+    assert (queries.delay(0), rest.delay(0)) == (30, 30)
+    assert rest.describe(0) == "waiting 30 s because GitHub asked us to slow down"
+    ask(rest, 40, quota(5000, 0, NOW + timedelta(seconds=900)), limited(reset_at=NOW + timedelta(seconds=900)))
+    assert (rest.delay(40), queries.delay(40)) == (860, 0)
+
+
+def test_one_cap_counts_units_and_points():
+    """What a run may use is used by both meters together, at the price expected and at last at the cost told."""
+    allowance = Allowance(10)
+    rest = Budget(Terms(service="GitHub", limit=None), concurrency=9, allowance=allowance)
+    queries = graphql(limit=None, points=0, seconds=0, allowance=allowance)
+    rest.spend(0)
+    assert (queries.delay(0, 9), queries.delay(0, 10)) == (0, math.inf)
+    queries.spend(0, 9)
+    assert (rest.delay(0), rest.ended) == (math.inf, None)
+    queries.settle(sent_at=0, at=0, now=NOW, status=200, headers={}, cost=7, price=9)
+    assert (rest.delay(0), queries.delay(0, 3), queries.ended) == (0, math.inf, None)
+    rest.settle(sent_at=0, at=0, now=NOW, status=200, headers={}, cost=1)
+    assert (queries.delay(0, 3), queries.ended) == (math.inf, "stopped as told: the budget of 10 units is used up")
+    assert (rest.delay(0), rest.ended) == (0, None)  # two are left, and a REST request costs one
+
+
+@pytest.mark.parametrize("limit", [60, 5000])
+def test_an_empty_quota_refuses_few(limit):
+    """Until an answer tells how the quota stands, four requests feel their way; and again after each reset."""
+    it = budget(limit=limit, concurrency=50)
+    for _ in range(4):
+        assert it.delay(0) == 0
+        it.spend(0)
+    assert it.delay(0) == math.inf
+    reset = NOW + timedelta(seconds=100)
+    it.settle(sent_at=0, at=1, now=NOW + timedelta(seconds=1), status=200, headers=quota(limit, limit - 4, reset), cost=1)
+    assert it.delay(1) == 0
+    for _ in range(40):
+        it.spend(1)
+    assert it.delay(101) == math.inf  # a new quota, and forty answers that tell of the old one
+
+
+def test_a_service_without_a_quota_needs_no_feelers():
+    """PyPI has no quota to be told of."""
+    it = budget(limit=None, concurrency=50)
+    for _ in range(50):
+        assert it.delay(0) == 0
+        it.spend(0)
+
+
+@pytest.mark.parametrize(("apart", "wait"), [(-90, 100), (40, 100), (100_000, 100_100)])
+def test_a_reset_is_of_the_services_clock(apart, wait):
+    """The wait is measured by the answer's own date where our clock goes a little wrong, and by ours where the date is nonsense."""
+    it = budget(limit=60)
+    theirs = NOW + timedelta(seconds=apart)
+    reset = theirs + timedelta(seconds=100)
+    headers = {**quota(60, 0, reset), "date": theirs.strftime("%a, %d %b %Y %H:%M:%S GMT")}
+    ask(it, 0, headers, limited(reset_at=reset))
+    assert it.delay(0) == wait
+
+
+def test_a_service_in_trouble_is_asked_less_at_once():
+    """Five of twenty answers that are server errors halve the requests in flight; one now and then does not."""
+    trouble = Judgement(verdict=Verdict.TRANSIENT, is_retryable=True)
+    it = budget(limit=None, concurrency=16)
+    for _ in range(10):
+        ask(it, 0, judgement=trouble)
+        for _ in range(9):
+            ask(it, 0)
+    assert lanes_of(it) == 16
+    for _ in range(5):
+        ask(it, 0, judgement=trouble)
+    assert lanes_of(it) == 8
+    for _ in range(50):
+        it.spend(0)
+        it.settle(sent_at=0, at=0, now=NOW, status=None, headers={}, cost=0, judgement=trouble)
+    assert lanes_of(it) == 1
+    for _ in range(300):
+        ask(it, 0)
+    assert lanes_of(it) == 4
+
+
+def lanes_of(it: Budget) -> int:
+    """Count how many requests a budget lets out at once."""
+    sent = 0
+    while it.delay(0) == 0:
+        it.spend(0)
+        sent += 1
+    for _ in range(sent):
+        it.forget(0)
+    return sent
+
+
+def test_graphql_has_a_budget_only_with_a_token():
+    """Both meters of an account, what is asked without credentials, and PyPI; secondary limits unless the server has none."""
+    counts = {GITHUB: 16, GRAPHQL: 4, PYPI: 4}
+    with_token = open_budgets(identities={GITHUB: IDENTITY, PYPI: ANONYMOUS}, concurrency=counts, points_per_minute=900)
+    assert set(with_token) == {(GITHUB, IDENTITY), (GITHUB, ANONYMOUS), (GRAPHQL, IDENTITY), (PYPI, ANONYMOUS)}
+    assert (with_token[GRAPHQL, IDENTITY].limit, with_token[GRAPHQL, IDENTITY].resource) == (5000, "graphql")
+    assert with_token[GRAPHQL, IDENTITY]._account is with_token[GITHUB, IDENTITY]._account is not with_token[GITHUB, ANONYMOUS]._account
+    without = open_budgets(identities={GITHUB: ANONYMOUS, PYPI: ANONYMOUS}, concurrency=counts, points_per_minute=900)
+    assert set(without) == {(GITHUB, ANONYMOUS), (PYPI, ANONYMOUS)}
+    free = open_budgets(identities={GITHUB: IDENTITY}, concurrency=counts, points_per_minute=0)[GRAPHQL, IDENTITY]
+    for _ in range(3000):
+        ask(free, 0)
+    assert free.delay(0) == 0
