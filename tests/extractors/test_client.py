@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from extractors.client import Client, Service, Timeouts, fingerprint
-from extractors.conversation import ANONYMOUS, GITHUB, REPO, Answer, Ask
+from extractors.conversation import ANONYMOUS, GITHUB, REPO, Answer, Ask, Validator
 from extractors.verdict import Verdict, judge_answer
 from tests.extractors.loopback import START, Handler, Loopback, Reply, Request, VirtualClock, answering
 
@@ -320,3 +320,63 @@ def test_any_address_gives_an_answer(addresses):
                 assert answer.error
 
     asyncio.run(run())
+
+
+def test_a_question_with_a_payload_is_posted():
+    """JSON goes out as such, with token and version, to the address below the base."""
+    payload = b'{"query": "query{viewer{login}}"}'
+    answer, server = one(answering(Reply(body=b'{"data": {}}')), question("/graphql", payload=payload))
+    request = server.requests[0]
+    assert (request.method, request.target, request.body) == ("POST", "/api/graphql", payload)
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["authorization"] == f"Bearer {SECRET}"
+    assert answer.body == b'{"data": {}}'
+    assert SECRET not in repr(answer)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_posted_question_is_not_sent_elsewhere(status):
+    """A redirect of a POST is an answer: whatever is at the other place, it does not get the payload."""
+    answer, server = one(answering(Reply(status=status, headers={"Location": "/api/elsewhere"})), question("/graphql", payload=b"{}"))
+    assert (answer.status, len(server.requests)) == (status, 1)
+
+
+@pytest.mark.parametrize(
+    ("validator", "sent"),
+    [
+        (None, (None, None)),
+        (Validator(), (None, None)),
+        (Validator(etag='W/"abc"'), ('W/"abc"', None)),
+        (Validator(last_modified="Tue, 24 Nov 2026 13:23:00 GMT"), (None, "Tue, 24 Nov 2026 13:23:00 GMT")),
+        (Validator(etag='"a"', last_modified="Tue, 24 Nov 2026 13:23:00 GMT"), ('"a"', "Tue, 24 Nov 2026 13:23:00 GMT")),
+        (Validator(etag='"\u00fc"', last_modified="x\r\nAuthorization: y"), (None, None)),
+    ],
+    ids=["none", "empty", "etag", "date", "both", "unfit"],
+)
+def test_validators_are_sent_as_they_came(validator, sent):
+    """An ask with a validator is conditional; what no header can carry is left out."""
+    answer, server = one(answering(Reply(status=304)), question(validator=validator))
+    headers = server.requests[0].headers
+    assert (headers.get("if-none-match"), headers.get("if-modified-since")) == sent
+    assert (answer.status, judge_answer(answer).verdict) == (304, Verdict.UNCHANGED)
+
+
+def test_a_validator_belongs_to_an_identity_a_version_and_an_address():
+    """Another token, no token, another version or another address have validators of their own."""
+
+    async def conversation(server: Loopback, client: Client) -> None:
+        other = Client({GITHUB: Service(base_url=server.url, token=SECRET[::-1])}, user_agent=AGENT, clock=VirtualClock())
+        keys = [
+            client.validator_key(question()),
+            client.validator_key(question(is_anonymous=True)),
+            client.validator_key(question("/repos/a/c")),
+            other.validator_key(question()),
+        ]
+        assert keys == [
+            (fingerprint(SECRET), "2026-03-10", PATH),
+            (ANONYMOUS, "2026-03-10", PATH),
+            (fingerprint(SECRET), "2026-03-10", "/repos/a/c"),
+            (fingerprint(SECRET[::-1]), "", PATH),
+        ]
+
+    talk(answering(Reply()), conversation)

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from extractors.conversation import ANONYMOUS, FACETS, GITHUB, HEAD, PARTICIPANTS, PROJECT, PYPI, REPO, WEEKS, Answer, Ask, Plan
+from extractors.conversation import ANONYMOUS, FACETS, GITHUB, HEAD, PARTICIPANTS, REPO, WEEKS, Answer, Ask, Plan
 from extractors.github import MAX_PAGES, repo_plan
-from extractors.pypi import project_plan
 
 SUBJECT = "github:llazzaro/django-scheduler"
 BASE = "/repos/llazzaro/django-scheduler"
@@ -265,17 +264,77 @@ def test_a_page_that_fails_is_the_last():
     assert [ask.page for ask in asks] == [1, 2]
 
 
-def test_a_project_is_one_question():
-    """PyPI is asked for the JSON of the normalised name."""
-    asks, later = converse(project_plan(subject="pypi:django-scheduler", name="django-scheduler", facets=frozenset({PROJECT})), by_url({}))
-    assert [(ask.source, ask.facet, ask.url) for ask in asks] == [(PYPI, PROJECT, "/pypi/django-scheduler/json")]
-    assert later == ()
-
-
-def test_a_project_that_moved_is_followed():
-    """A mirror that wants another spelling is asked for that."""
-    elsewhere = "https://mirror.example/pypi/a-b/json"
-    asks, _ = converse(
-        project_plan(subject="pypi:a", name="a/b", facets=frozenset({PROJECT})), by_url({"/pypi/a%2Fb/json": moved(elsewhere)})
+def conditional(known_pages: int = 1, facets: frozenset[str] = frozenset({PARTICIPANTS})) -> Plan:
+    """Plan django-scheduler, whose answers are known from before."""
+    return repo_plan(
+        subject=SUBJECT,
+        owner="llazzaro",
+        name="django-scheduler",
+        facets=facets,
+        known_id=13214632,
+        is_conditional=True,
+        known_pages=known_pages,
     )
-    assert urls(asks) == ["/pypi/a%2Fb/json", elsewhere]
+
+
+UNCHANGED = (304, {}, b"")
+LIST = "/repositories/13214632/contributors?per_page=100"
+
+
+def test_everything_but_computed_weeks_is_asked_conditionally():
+    """The weeks move on by themselves under an ETag that may stay, so they are never left unsent."""
+    asks, _ = converse(conditional(facets=ALL), by_url({}))
+    assert {ask.facet: ask.is_conditional for ask in asks} == {REPO: True, HEAD: True, WEEKS: False, PARTICIPANTS: True}
+    asks, _ = converse(plan(), by_url({}))
+    assert not any(ask.is_conditional for ask in asks)
+
+
+def test_an_unchanged_repository_goes_on():
+    """A 304 is an answer: the other facets are asked for."""
+    asks, _ = converse(conditional(facets=ALL), lambda _: UNCHANGED)
+    assert [ask.facet for ask in asks] == [REPO, HEAD, WEEKS, PARTICIPANTS]
+
+
+@pytest.mark.parametrize("pages", [1, 3])
+def test_an_unchanged_list_is_confirmed_page_by_page(pages):
+    """As many pages as were known are asked for at the address GitHub links to, though a 304 links to nothing."""
+    asks, _ = converse(conditional(pages), lambda _: UNCHANGED)
+    assert urls(asks) == [LIST, *(f"{LIST}&page={page}" for page in range(2, pages + 1))]
+    assert [(ask.page, ask.is_conditional) for ask in asks] == [(page, True) for page in range(1, pages + 1)]
+
+
+def test_links_of_a_304_are_followed():
+    """Where a 304 does link, its links hold: further than known, and no further than they go."""
+
+    def script(ask: Ask) -> tuple[int, dict[str, str], bytes]:
+        return 304, {"link": f'<{BY_ID}/contributors?page={ask.page + 1}>; rel="next"' if ask.page < 4 else '<x>; rel="first"'}, b""
+
+    asks, _ = converse(conditional(2), script)
+    assert [ask.page for ask in asks] == [1, 2, 3, 4]
+    asks, _ = converse(conditional(9), script)
+    assert [ask.page for ask in asks] == [1, 2, 3, 4]
+
+
+def test_a_changed_page_starts_the_list_over():
+    """The list is read in one go: from its first page on, and unconditionally, so that all pages are of one time."""
+    whole = paged(3)
+    asks, _ = converse(conditional(3), lambda ask: UNCHANGED if ask.is_conditional and ask.page < 3 else whole(ask))
+    assert [(ask.page, ask.is_conditional) for ask in asks] == [(1, True), (2, True), (3, True), (1, False), (2, False), (3, False)]
+
+
+def test_a_changed_first_page_is_the_start():
+    """The pages after it are asked for unconditionally at once."""
+    asks, _ = converse(conditional(3), paged(3))
+    assert [(ask.page, ask.is_conditional) for ask in asks] == [(1, True), (2, False), (3, False)]
+
+
+def test_a_page_that_fails_among_unchanged_ones_is_the_last():
+    """Nothing is known of the list then, and nothing more is asked."""
+    asks, _ = converse(conditional(3), lambda ask: UNCHANGED if ask.page == 1 else (502, {}, b""))
+    assert [ask.page for ask in asks] == [1, 2]
+
+
+def test_unchanged_pages_are_capped():
+    """However many pages were known, fifty are read."""
+    asks, _ = converse(conditional(1000), lambda _: UNCHANGED)
+    assert len(asks) == MAX_PAGES
