@@ -93,6 +93,9 @@ def cli() -> None:
     "--budget", type=click.IntRange(min=0), metavar="N", help="Stop asking GitHub after N quota units; everything landed is kept."
 )
 @click.option("--dry-run", is_flag=True, help="Only print the plan, as 'packhouse plan' does.")
+@click.option(
+    "--now", "fixed_now", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), hidden=True, help="A clock that stands still, for measuring."
+)
 @_engine
 @_as_json
 def harvest(*, slugs: tuple[str, ...], dry_run: bool, engine: str, is_json: bool, **given: Any) -> None:
@@ -242,18 +245,23 @@ def serve(*, host: str, port: int, **places: str | None) -> None:
 
 
 @cli.command()
+@click.argument("slug", required=False)
 @_data
 @_as_json
-def status(*, is_json: bool, **places: str | None) -> None:
-    """Show the settings in force, the last runs, and how fresh the publication is.
+def status(*, slug: str | None, is_json: bool, **places: str | None) -> None:
+    """Show the settings in force, the last runs and how fresh the publication is; with SLUG, where each field of a record comes from.
 
     \b
-    Example:
+    Examples:
       packhouse status --json
+      packhouse status django-scheduler       value, observed when, from which answer, state, next due
     """
     from flows.standing import describe_standing, standing
 
     settings = _settings(**places)
+    if slug is not None:
+        _explain_record(slug, settings, is_json=is_json)
+        return
     state = standing(settings, datetime.now(UTC))
     if is_json:
         _print_json(state)
@@ -363,17 +371,23 @@ def completion(*, shell: str) -> None:
 
 
 def _harvest_options(
-    slugs: tuple[str, ...], *, full: bool, budget: int | None, max_age: str | None, **overrides: str | None
+    slugs: tuple[str, ...],
+    *,
+    full: bool,
+    budget: int | None,
+    max_age: str | None,
+    fixed_now: datetime | None = None,
+    **overrides: str | None,
 ) -> HarvestOptions:
     from flows.options import HarvestOptions
 
     _settings(max_age=max_age)  # a mistake in it is told as one in the settings
     given = {name: text for name, text in overrides.items() if text}
-    return HarvestOptions(slugs=slugs, full=full, max_age=max_age or None, budget=budget, settings=given)
+    return HarvestOptions(slugs=slugs, full=full, max_age=max_age or None, budget=budget, fixed_now=fixed_now, settings=given)
 
 
 def _print_plan(options: HarvestOptions, *, is_json: bool) -> None:
-    from flows.planning import describe_plan
+    from flows.forecast import describe_plan
     from flows.steps import preview
 
     settings = _settings(**options.settings)
@@ -392,9 +406,28 @@ def _finish(report: RunReport, *, is_json: bool) -> None:
     sys.exit(report.exit_code)
 
 
+def _explain_record(slug: str, settings: Settings, *, is_json: bool) -> None:
+    from flows.explaining import as_json, describe, explain
+    from warehouse.folder import DataFolder
+    from warehouse.readers import open_current
+
+    with open_current(DataFolder(settings.data)) as publication:
+        fields = explain(publication, _package(publication, slug), settings)
+    if is_json:
+        _print_json([as_json(item) for item in fields])
+    else:
+        click.echo("\n".join(describe(fields)))
+
+
 def _payload(publication: Any, slug: str, settings: Settings) -> dict[str, Any]:
     from transforms.payload import package_payload
 
+    row = _package(publication, slug)
+    return package_payload(row, base_url=settings.base_url or "http://127.0.0.1:8000", zone=settings.time_zone)
+
+
+def _package(publication: Any, slug: str) -> dict[str, Any]:
+    row: dict[str, Any] | None
     row = publication.package(id=int(slug)) if slug.isascii() and slug.isdigit() else publication.package(slug=slug)
     if row is None:
         from difflib import get_close_matches
@@ -402,14 +435,15 @@ def _payload(publication: Any, slug: str, settings: Settings) -> dict[str, Any]:
         near = get_close_matches(slug, [row["slug"] for row in publication.packages()], n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else " All slugs: packhouse sql 'select slug from packages'"
         raise click.ClickException(f"The publication has no package {slug!r}.{hint}")
-    return package_payload(row, base_url=settings.base_url or "http://127.0.0.1:8000", zone=settings.time_zone)
+    return row
 
 
 def _explain(error: Exception) -> int | None:
     """Print what a declared error means and return the exit code; ``None`` for an error nobody declared."""
     from api.server import CannotServe
     from flows.engine import EngineUnavailable
-    from flows.steps import HarvestInterrupted, UnknownPackages
+    from flows.runs import UnknownPackages
+    from flows.steps import HarvestInterrupted
     from settings import InvalidSettings
     from transforms.catalog import InvalidCatalog, format_mistakes
     from warehouse.errors import WarehouseError

@@ -45,7 +45,9 @@ class Settings:
     github_api_url: str
     github_token: str | None
     github_points_per_minute: int
+    github_graphql: bool
     pypi_url: str
+    pypi_index_threshold: int
     concurrency: int
     max_age: timedelta
     base_url: str | None
@@ -143,6 +145,14 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def _switch(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in ("on", "off"):
+        message = f"{_shown(text)} is not a switch: write on or off"
+        raise ValueError(message)
+    return word == "on"
+
+
 def _zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text.strip())
@@ -209,9 +219,23 @@ FIELDS: tuple[Field, ...] = (
         variable="PACKHOUSE_GITHUB_POINTS_PER_MINUTE",
         default="900",
         parse=_whole(0, 1_000_000),
-        meaning="GitHub's secondary limit for REST; 0 means the server has none (GitHub Enterprise Server).",
+        meaning="GitHub's secondary limit for REST; 0 means the server has no secondary limits (GitHub Enterprise Server).",
+    ),
+    Field(
+        name="github_graphql",
+        variable="PACKHOUSE_GITHUB_GRAPHQL",
+        default="on",
+        parse=_switch,
+        meaning="on: with a token, ask GitHub about many repositories at once by GraphQL; off: by REST alone.",
     ),
     Field(name="pypi_url", variable="PACKHOUSE_PYPI_URL", default="https://pypi.org", parse=_service, meaning="The Python package index."),
+    Field(
+        name="pypi_index_threshold",
+        variable="PACKHOUSE_PYPI_INDEX_THRESHOLD",
+        default="1000",
+        parse=_whole(0, 100_000_000),
+        meaning="From so many projects due on, one read of PyPI's whole index tells which of them changed; below, each is asked.",
+    ),
     Field(
         name="concurrency",
         variable="PACKHOUSE_CONCURRENCY",

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from extractors.batch_verdict import points
 from extractors.conversation import ANONYMOUS, BATCHED, GITHUB
+from extractors.windows import Seconds
 
 
 class Allowance:
@@ -31,15 +32,17 @@ class Allowance:
 
 
 class Account:
-    """What the meters of one identity have in common: GitHub allows a hundred requests at once over REST and GraphQL together.
+    """What the meters of one identity have in common: GitHub allows a hundred requests at once over REST and GraphQL together, and
+    so many seconds of its own work a minute.
 
     Asked to slow down on one meter, an account is quiet on the other too: "continuing to make requests while you are rate limited
     may result in the banning of your integration".
     """
 
-    def __init__(self) -> None:
-        """Begin with nothing in flight."""
+    def __init__(self, seconds_per_minute: float = 0.0) -> None:
+        """Begin with nothing in flight; 0 seconds a minute means no such limit."""
         self.in_flight = 0
+        self.seconds = Seconds(seconds_per_minute) if seconds_per_minute else None
         self.quiet_until = -math.inf  # on the monotonic counter
 
 

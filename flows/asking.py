@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
+from extractors.agenda import Conversation
 from extractors.budget import open_budgets
 from extractors.client import MEBIBYTE, Client, Service
 from extractors.clock import Clock
-from extractors.conversation import GITHUB, PYPI, Answer, Ask, Plan
+from extractors.conversation import BATCHED, GITHUB, GRAPHQL, PYPI, Answer, Ask, Target
 from extractors.github import repo_plan
+from extractors.graphql import decode_targets, divide, encode_targets
 from extractors.pypi import project_plan
 from extractors.session import RecallKey, Session, Stop
 from flows.planning import Due
@@ -17,7 +20,7 @@ from settings import Settings
 from transforms.observations import CaptureView
 
 GITHUB_API_VERSION = "2026-03-10"
-PYPI_SHARE = 4  # PyPI asks for requests in series; it gets a quarter of GitHub's concurrency
+SHARE = 4  # PyPI asks for requests in series, GraphQL for little time a minute: each gets a quarter of the concurrency
 PYPI_BODY_BYTES = 64 * MEBIBYTE  # the largest project documents are above 6 MB, and growing
 
 
@@ -35,7 +38,7 @@ def make_client(settings: Settings, clock: Clock) -> Client:
             api_version=GITHUB_API_VERSION,
             max_connections=settings.concurrency,
         ),
-        PYPI: Service(base_url=settings.pypi_url, max_connections=_pypi_share(settings), max_body_bytes=PYPI_BODY_BYTES),
+        PYPI: Service(base_url=settings.pypi_url, max_connections=_share(settings), max_body_bytes=PYPI_BODY_BYTES),
     }
     return Client(services, user_agent=user_agent(settings.contact), clock=clock)
 
@@ -52,9 +55,9 @@ def make_session(
     stop: Stop,
 ) -> Session:
     """The session of a run; one for all its batches, so that its budgets are one account."""
-    concurrency = {GITHUB: settings.concurrency, PYPI: _pypi_share(settings)}
+    concurrency = {GITHUB: settings.concurrency, GRAPHQL: _share(settings), PYPI: _share(settings)}
     budgets = open_budgets(
-        identities={source: client.identity(source) for source in concurrency},
+        identities={source: client.identity(source) for source in (GITHUB, PYPI)},
         concurrency=concurrency,
         points_per_minute=settings.github_points_per_minute,
         unit_cap=budget,
@@ -72,22 +75,38 @@ def make_session(
     )
 
 
-def _pypi_share(settings: Settings) -> int:
-    return max(1, settings.concurrency // PYPI_SHARE)
+def _share(settings: Settings) -> int:
+    return max(1, settings.concurrency // SHARE)
 
 
-def plans(due: Iterable[Due], known_ids: Mapping[str, int | None]) -> Iterator[tuple[str, Plan]]:
-    """The conversations that answer what is due."""
-    for item in due:
-        name = item.subject.partition(":")[2]
-        if item.source == PYPI:
-            yield item.subject, project_plan(subject=item.subject, name=name)
-        else:
-            owner, _, repo = name.partition("/")
-            yield (
-                item.subject,
-                repo_plan(subject=item.subject, owner=owner, name=repo, facets=item.facets, known_id=known_ids.get(item.subject)),
-            )
+def has_probe(settings: Settings) -> bool:
+    """Whether GitHub can be asked by GraphQL: it answers nobody without a token."""
+    return settings.github_graphql and settings.github_token is not None
+
+
+def target_of(item: Due) -> Target:
+    """A repository as one of the many a query asks about."""
+    owner, _, name = item.subject.partition(":")[2].partition("/")
+    return Target(subject=item.subject, owner=owner, name=name)
+
+
+def converse(subject: str, facets: frozenset[str], repo_id: int | None, *, pages: int = 1, is_conditional: bool = False) -> Conversation:
+    """The REST conversation about some facets of a repository, by its numeric id where that is known.
+
+    ``is_conditional`` sends the validators of the last answers; let it only where those are what was last believed.
+    """
+    owner, _, name = subject.partition(":")[2].partition("/")
+    plan = repo_plan(
+        subject=subject, owner=owner, name=name, facets=facets, known_id=repo_id, is_conditional=is_conditional, known_pages=pages
+    )
+    return Conversation(subject, plan)
+
+
+def converse_about_project(item: Due, promised_serial: int | None, *, is_conditional: bool) -> Conversation:
+    """The conversation with PyPI about one project."""
+    name = item.subject.partition(":")[2]
+    plan = project_plan(subject=item.subject, name=name, facets=item.facets, is_conditional=is_conditional, promised_serial=promised_serial)
+    return Conversation(item.subject, plan)
 
 
 def to_capture(answer: Answer, *, run_id: str, sequence: int) -> CaptureView:
@@ -108,7 +127,28 @@ def to_capture(answer: Answer, *, run_id: str, sequence: int) -> CaptureView:
         fetched_at=answer.fetched_at,
         duration_ms=answer.duration_ms,
         identity=answer.identity,
+        request=encode_targets(answer.ask.targets) if answer.ask.targets else None,
     )
+
+
+def divided(capture: CaptureView, verdict: str) -> Iterator[tuple[CaptureView, str]]:
+    """A landed answer as answers about one subject each, every one with what it was taken for."""
+    if capture.facet not in BATCHED:
+        yield capture, verdict
+        return
+    parts = divide(
+        decode_targets(capture.request or "[]"),
+        facet=capture.facet,
+        status=capture.status,
+        headers=capture.headers,
+        body=capture.body,
+        error=capture.error,
+    )
+    for part in parts:
+        target = part.target
+        request = encode_targets((target,))
+        own = replace(capture, subject=target.subject, page=target.page, body=part.body, request=request, error=part.detail or None)
+        yield own, str(part.verdict)
 
 
 def to_recall(capture: CaptureView) -> tuple[RecallKey, Answer]:

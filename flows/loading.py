@@ -10,8 +10,12 @@ from typing import Any
 import pyarrow as pa
 
 from extractors.allowance import units
+from extractors.conversation import BATCHED, GITHUB, PYPI
 from extractors.verdict import judge
+from flows.asking import divided
+from flows.planning import SETTLED
 from flows.report import FAILED
+from transforms.known import Known
 from transforms.observations import CaptureView, Gathering, ledger_row
 from transforms.schemas import FETCHES, FINDINGS
 from warehouse.folder import DataFolder
@@ -51,9 +55,9 @@ class Gathered:
         return found
 
 
-def gather(folder: DataFolder, run_id: str, known_series: Mapping[str, tuple[int | None, str | None]]) -> Gathered:
-    """Read what a run landed and let the transforms say what it means; a damaged file becomes a finding."""
-    gathering = Gathering(known_series)
+def gather(folder: DataFolder, run_id: str, store: Store) -> Gathered:
+    """Read what a run landed and let the transforms say what it means beside what the store knew; a damaged file becomes a finding."""
+    gathering = Gathering(Known(store.latest()))
     chunks: list[pa.Table] = []
     ledger: list[dict[str, Any]] = []
     damaged: list[DamagedFile] = []
@@ -63,8 +67,9 @@ def gather(folder: DataFolder, run_id: str, known_series: Mapping[str, tuple[int
     for file, capture in read_captures(folder, run_id=run_id, on_damaged=damaged.append):
         files[file] = None
         verdict = str(verdict_of(capture))
-        gathering.add(capture, verdict)
-        ledger.append(ledger_row(capture, verdict, units(source=capture.source, status=capture.status, identity=capture.identity)))
+        for own, taken_for in divided(capture, verdict):
+            gathering.add(own, taken_for)
+        ledger.append(ledger_row(capture, verdict, cost_of(capture)))
         last_at = max(last_at, capture.fetched_at) if last_at else capture.fetched_at
         last_sequence = max(last_sequence, capture.sequence)
         if len(ledger) >= ROWS_AT_ONCE:
@@ -88,6 +93,25 @@ def verdict_of(capture: CaptureView) -> str:
         body=capture.body,
         error=capture.error,
     ).verdict
+
+
+def cost_of(capture: CaptureView) -> int:
+    """What a landed answer cost of its meter."""
+    return units(facet=capture.facet, source=capture.source, status=capture.status, identity=capture.identity, body=capture.body)
+
+
+def counts_of(gathered: Gathered) -> dict[str, Any]:
+    """What the ledger and the outcomes of a run sum up to: columns of ``runs``."""
+    rows = gathered.fetches.select(["source", "facet", "verdict", "units_count", "bytes_count"]).to_pylist()
+    return {
+        "answered_count": sum(outcome in SETTLED for outcome in gathered.outcomes().values()),
+        "requests_count": len(rows),
+        "github_units_count": sum(row["units_count"] for row in rows if row["source"] == GITHUB and row["facet"] not in BATCHED),
+        "graphql_points_count": sum(row["units_count"] for row in rows if row["facet"] in BATCHED),
+        "pypi_requests_count": sum(row["source"] == PYPI for row in rows),
+        "unchanged_count": sum(row["verdict"] == "unchanged" for row in rows),
+        "received_bytes": sum(row["bytes_count"] for row in rows),
+    }
 
 
 def load(store: Store, gathered: Gathered, run: Mapping[str, Any] | None) -> None:

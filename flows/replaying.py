@@ -32,7 +32,7 @@ def replay_run(settings: Settings, progress: Progress) -> RunReport:
         progress.begin(len(runs), "replaying runs")
         with rebuilt_store(folder) as store:
             for row in runs:
-                gathered = gather(folder, row["run_id"], store.known_series())
+                gathered = gather(folder, row["run_id"], store)
                 row |= {"as_of_at": row.get("as_of_at") or gathered.last_at or row["started_at"]}
                 load(store, gathered, row)
                 progress.advance()

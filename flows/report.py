@@ -29,8 +29,9 @@ class RunReport:
 
     Attributes:
         run: the row of ``runs``.
-        plan: the plan as JSON.
+        plan: the plan as JSON, with its forecast.
         spent: by facet, ``requests``, ``units`` and ``recalled`` (answers found in the landing of an interrupted run).
+        saved: by mechanism, what asking for everything one by one would have cost more: GitHub quota units, or requests to PyPI.
         states: by state column of ``packages``, how many packages are in each state.
         findings: rows of ``findings`` of this run.
         slowest: the slowest answers, ``url`` and ``duration_ms``.
@@ -41,6 +42,7 @@ class RunReport:
     run: dict[str, Any]
     plan: dict[str, Any] = field(default_factory=dict)
     spent: dict[str, dict[str, int]] = field(default_factory=dict)
+    saved: dict[str, int] = field(default_factory=dict)
     states: dict[str, dict[str, int]] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
     slowest: list[dict[str, Any]] = field(default_factory=list)
@@ -61,6 +63,7 @@ class RunReport:
             "run": _plain(self.run),
             "plan": self.plan,
             "spent": self.spent,
+            "saved": self.saved,
             "states": self.states,
             "findings": [_plain(finding) for finding in self.findings],
             "slowest": self.slowest,
@@ -76,6 +79,7 @@ class RunReport:
         lines = [f"{TITLES[run['kind']]} {run['run_id']}: {run['outcome']}{_because(why)}."]
         if run["kind"] == "harvest":
             lines.append(self._spending())
+            lines.extend(self._accounts())
         lines.extend(_state_sentences(self.states))
         lines.extend(f"Check {check['message']}" for check in self.checks if not check["is_met"])
         lines.extend(f"{finding['level'].capitalize()}: {finding['message']}" for finding in self.findings[:SHOWN_FINDINGS])
@@ -91,7 +95,7 @@ class RunReport:
         text = (
             f"{run['packages_count']:,} packages, {run['planned_count']:,} questions due, {run['answered_count']:,} answered: "
             f"{run['requests_count']:,} requests ({per_package:.2f} per package), {run['github_units_count']:,} GitHub quota units, "
-            f"{run['pypi_requests_count']:,} to PyPI"
+            f"{run['graphql_points_count']:,} GraphQL points, {run['pypi_requests_count']:,} to PyPI"
         )
         if seconds >= 1:
             text += f", in {describe_seconds(seconds)}"
@@ -100,11 +104,29 @@ class RunReport:
         recalled = sum(counts.get("recalled", 0) for counts in self.spent.values())
         return text + (f"; {recalled:,} answers were already landed." if recalled else ".")
 
+    def _accounts(self) -> list[str]:
+        """What was foreseen, and what each mechanism saved."""
+        run, lines = self.run, []
+        if run.get("forecast_units_count") is not None:
+            lines.append(
+                f"Foreseen were {run['forecast_units_count']:,} units, {run['forecast_points_count']:,} points and "
+                f"{run['forecast_pypi_requests_count']:,} requests to PyPI."
+            )
+        if saved := [f"{count:,} by {name}" for name, count in self.saved.items() if count > 0]:
+            lines.append("Saved, beside asking for everything one by one: " + ", ".join(saved) + ".")
+        return lines
+
     def markdown(self) -> str:
         """The report as an artifact."""
         lines = [f"# {TITLES[self.run['kind']]} {self.run['run_id']}", "", *(f"- {sentence}" for sentence in self.sentences()), ""]
+        foreseen = self.plan.get("requests", {})
         lines += _markdown_table(
-            ("question", "requests", "quota units"), [(facet, c["requests"], c["units"]) for facet, c in self.spent.items()]
+            ("question", "requests foreseen", "requests", "quota units"),
+            [
+                (kind, foreseen.get(kind, 0), counts.get("requests", 0), counts.get("units", 0))
+                for kind in dict.fromkeys([*foreseen, *self.spent])
+                if (counts := self.spent.get(kind, {})) or foreseen.get(kind)
+            ],
         )
         lines += _markdown_table(
             ("value", "state", "packages"), [(column, s, n) for column, counts in self.states.items() for s, n in counts.items()]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from flows.engine import prefect_engine
 from flows.options import HarvestOptions
 from flows.report import RunReport
+from flows.runs import refuse_unknown
 from flows.sequence import harvest_sequence, replay_sequence, run_step
-from flows.steps import refuse_unknown
 from settings import Settings
 from warehouse.catalog_files import load_catalog
 from warehouse.folder import DataFolder

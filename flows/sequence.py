@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from flows.fetching import cut, fetch, fetch_later, read_index
+from flows.forecast import describe_plan
 from flows.options import HarvestOptions
-from flows.planning import describe_plan
 from flows.progress import progress_for
 from flows.replaying import replay_run
 from flows.report import RunReport
-from flows.steps import HarvestInterrupted, HarvestRun, cut, fetch, fetch_later, load_run, open_run, plan_run, publish_run
+from flows.runs import HarvestRun, open_run
+from flows.steps import HarvestInterrupted, load_run, plan_run, publish_run
 from settings import Settings
 
 
@@ -44,11 +46,16 @@ async def harvest_sequence(options: HarvestOptions, settings: Settings, *, run_s
         plan = plan_run(run)
         for line in describe_plan(plan, has_token=settings.github_token is not None):
             progress.say(line)
-        progress.begin(sum(plan.requests.values()), "asking")
+        progress.begin(sum(plan.forecast.requests.values()), "asking")
+        if plan.outlook.has_index:
+            await run_step("Read PyPI's index for what changed", lambda: read_index(run))
+            _end_if_stopped(run)
         done = 0
-        for batch in cut(run):
+        cuts = cut(run)
+        for batch in cuts:
             first, done = done + 1, done + len(batch)
-            await run_step(f"Fetch subjects {first:,} to {done:,} of {len(plan.due):,}", lambda batch=batch: fetch(run, batch))  # type: ignore[misc]
+            name = f"Fetch subjects {first:,} to {done:,} of {sum(map(len, cuts)):,}"
+            await run_step(name, lambda batch=batch: fetch(run, batch))  # type: ignore[misc]
             _end_if_stopped(run)
         if run.later:
             await run_step(f"Fetch {len(run.later):,} statistics that were still being computed", lambda: fetch_later(run))

@@ -103,8 +103,8 @@ def page(project: Project, index: Index) -> dict[str, Any]:
     releases: Mapping[str, Any] = {} if project.status == QUARANTINED else project.document["releases"]
     files = [
         {
-            "core-metadata": file["core-metadata"],
-            "data-dist-info-metadata": file["core-metadata"],
+            "core-metadata": file.get("core-metadata", False),
+            "data-dist-info-metadata": file.get("core-metadata", False),
             "filename": file["filename"],
             "hashes": {"sha256": file["digests"]["sha256"]},
             "provenance": None,

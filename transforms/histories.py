@@ -102,7 +102,8 @@ def carry_on(known: KnownParticipants, head_oid: str, commits: list[Commit]) -> 
     """
     counts = dict(zip(known.logins, known.counts, strict=True))
     before = dict(counts)
-    for commit in newer(commits, known.head_oid) or ():
+    fresh = newer(commits, known.head_oid)
+    for commit in fresh or ():
         if commit.login is not None:
             counts[commit.login] = counts.get(commit.login, 0) + 1
     strangers: dict[str, int] = {}
@@ -115,7 +116,7 @@ def carry_on(known: KnownParticipants, head_oid: str, commits: list[Commit]) -> 
         "logins": [login for login, _count in ranked],
         "commit_counts": [count for _login, count in ranked],
         "participants_head_oid": head_oid,
-        "participants_source": known.source if counts == before else HISTORY,
+        "participants_source": known.source if counts == before and fresh is not None else HISTORY,
         "listed_at": known.listed_at,
     }
     return Reading(outcome=known.outcome, row=row)

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from transforms.schemas import FACET_TABLES
 
-
 CLOSED = frozenset({"missing", "blocked"})
 
 
@@ -52,9 +51,9 @@ class Known:
         projects = latest.get(FACET_TABLES["project"].name)
         if projects is not None:
             newest = projects.sort_by([("confirmed_at", "ascending"), ("observed_at", "ascending")])
-            rows = zip(newest["subject"].to_pylist(), newest["outcome"].to_pylist(), newest["detail"].to_pylist(), strict=True)
-            said = {subject: (outcome, detail) for subject, outcome, detail in rows}
-            self._closed = {subject: told for subject, told in said.items() if told[0] in CLOSED}
+            told = zip(newest["outcome"].to_pylist(), newest["detail"].to_pylist(), strict=True)
+            said = dict(zip(newest["subject"].to_pylist(), told, strict=True))
+            self._closed = {subject: (outcome, detail) for subject, (outcome, detail) in said.items() if outcome in CLOSED}
         for facet, table in FACET_TABLES.items():
             rows = latest.get(table.name)
             if rows is None:

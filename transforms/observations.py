@@ -27,6 +27,7 @@ from transforms.known import Known
 from transforms.readings import PRIVATE, CaptureView, Reading, read_answer, read_probe
 from transforms.row_buffer import RowBuffer
 from transforms.schemas import FACET_TABLES, FINDINGS, RELEASES, VALIDATORS, Table
+from transforms.times import utc_day
 
 __all__ = ["CaptureView", "Gathering", "ledger_row"]
 
@@ -141,8 +142,8 @@ class Gathering:
                 self._heads[subject] = row["head_oid"]
             case "status" if reading.outcome == "ok":
                 self._statuses[subject] = row
-            case "weeks" if reading.outcome == "ok":
-                row["weeks_head_oid"] = self._heads.get(subject)
+            case "weeks" if reading.outcome in LISTED:
+                row |= {"weeks_head_oid": self._heads.get(subject), "weeks_end_on": utc_day(capture.fetched_at)}
             case "participants" if reading.outcome in LISTED:
                 self._listed.add(subject)
                 row |= {
@@ -224,6 +225,7 @@ class Gathering:
             status = self._statuses.get(row["subject"])
             if status is None:
                 continue
+            said: dict[str, Any]
             if status["project_status"] == "quarantined":
                 said = {"outcome": "blocked", "detail": "PyPI has quarantined it"}
             elif status["files_count"] == 0:

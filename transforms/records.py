@@ -224,9 +224,11 @@ def _columns(rows: pa.Table, as_of: datetime, max_age: timedelta) -> dict[str, A
 def _confirm_by_head(columns: dict[str, Any], facet: str) -> None:
     """What was read at a head holds as long as that is the newest commit: it is confirmed whenever the head is.
 
-    A failure to read it again does not count then.
+    A failure to read it again does not count then. GitHub's own 52 numbers do not hold: they are those of one day.
     """
     is_same = pc.fill_null(pc.equal(columns["head_oid"], columns[f"{facet}_head_oid"]), fill_value=False)
+    if facet == "weeks":
+        is_same = pc.and_(is_same, pc.fill_null(pc.equal(columns["weeks_source"], HISTORY), fill_value=False))
     is_later = pc.fill_null(pc.greater(columns["head.good_at"], columns[f"{facet}.good_at"]), fill_value=False)
     is_later = pc.and_(is_same, is_later)
     for name in ("good_at", "confirmed_at"):

@@ -250,7 +250,7 @@ PACKAGES = Table(
         Column("stars_count", pa.int64(), "Stargazers. The payload calls it repo_watchers."),
         Column("watchers_count", pa.int64(), "People notified of activity."),
         Column("forks_count", pa.int64(), "Forks. The payload calls it repo_forks."),
-            Column("is_archived", pa.bool_(), "The repository is archived."),
+        Column("is_archived", pa.bool_(), "The repository is archived."),
         Column("repo_license", pa.string(), "SPDX identifier the forge detected."),
         Column("pushed_at", INSTANT, "Last push to any branch."),
         Column("repo_observed_at", INSTANT, "When stars, forks and description were last confirmed."),
@@ -265,7 +265,9 @@ PACKAGES = Table(
         Column("weeks_state", pa.string(), "State of weeks: " + STATE),
         Column("participants", TEXTS, "Logins in the forge's order, most commits first; empty while unknown."),
         Column("participants_count", pa.int64(), "Number of participants; null while unknown."),
-        Column("participants_source", pa.string(), "contributors (GitHub's list) or history (that list, carried on with the commits since)."),
+        Column(
+            "participants_source", pa.string(), "contributors (GitHub's list) or history (that list, carried on with the commits since)."
+        ),
         Column("participants_observed_at", INSTANT, "When participants was last confirmed."),
         Column("participants_state", pa.string(), "State of participants: " + STATE),
         Column("project", pa.string(), "PEP 503 name of its project on PyPI; null without one."),
@@ -309,7 +311,11 @@ FETCHES = Table(
         Column("source", pa.string(), "github or pypi."),
         Column("subject", pa.string(), "What was asked about; the source itself when it was about many."),
         Column("targets_count", pa.int64(), "About how many subjects."),
-        Column("facet", pa.string(), "Which question: repo, head, weeks, participants, project, status; about many at once: probe, history, index."),
+        Column(
+            "facet",
+            pa.string(),
+            "Which question: repo, head, weeks, participants, project, status; about many at once: probe, history, index.",
+        ),
         Column("page", pa.int64(), "Page of a paged answer, from 1."),
         Column("url", pa.string(), "Path and query asked, below the service's own address."),
         Column("attempt", pa.int64(), "1 for the first try."),

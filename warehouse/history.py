@@ -176,7 +176,9 @@ def join_history(connection: duckdb.DuckDBPyConnection, table: Table, facet: str
         "good": GOOD,
         "said": columns_of(said),
         "values": columns_of(values),
-        "good_values": ", ".join(f"coalesce(u.{name}, g.{name}) AS {name}" if name in REFRESHED else f"g.{name} AS {name}" for name in values),
+        "good_values": ", ".join(
+            f"coalesce(u.{name}, g.{name}) AS {name}" if name in REFRESHED else f"g.{name} AS {name}" for name in values
+        ),
         "refreshed": "".join(fill(_NEWEST, column=name) for name in refreshed),
         "grown": "".join(f", {name} = i.{name}" for name in refreshed),
         "stored_said": columns_of(said, alias="h"),

@@ -22,8 +22,18 @@ ORDER BY confirmed_at
 
 _ANSWER = """
 SELECT run_id, sequence, facet, url, status, verdict, identity FROM publication.main.fetches
-WHERE source = ? AND fetched_at = ? ORDER BY run_id DESC, sequence DESC LIMIT 1
+WHERE source = ? AND fetched_at = ? AND list_contains(?, facet) ORDER BY list_position(?, facet), run_id DESC, sequence DESC LIMIT 1
 """
+
+# Questions whose answers can confirm a facet, the one that asks for it first.
+_CONFIRMING = {
+    "repo": ["probe", "repo"],
+    "head": ["probe", "head"],
+    "weeks": ["history", "weeks", "probe", "head"],
+    "participants": ["participants", "history", "probe", "head"],
+    "project": ["project", "index", "status"],
+    "status": ["status"],
+}
 
 
 def provenance(publication: Publication, package: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -42,7 +52,8 @@ def provenance(publication: Publication, package: Mapping[str, Any]) -> dict[str
         rows = _rows(publication, fill(_SAID, table=table.name, good=GOOD), [series, subject])
         good = next((row for row in rows if row["is_good"]), None)
         observed_at = package.get(f"{facet}_observed_at") or (good and good["last_said_at"])
-        answers = _rows(publication, _ANSWER, [source, observed_at]) if observed_at else []
+        questions = _CONFIRMING[facet]
+        answers = _rows(publication, _ANSWER, [source, observed_at, questions, questions]) if observed_at else []
         found[facet] = {"good": good, "newest": rows[-1] if rows else None, "answer": answers[0] if answers else None}
     return found
 

@@ -1,0 +1,170 @@
+"""What follows from what GitHub said of a repository: the work of one batch, begun by probes and carried on answer by answer.
+
+Here the rooms meet: ``transforms`` read an answer, ``choice.py`` decides, ``extractors`` ask. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from extractors.agenda import Conversation, History, Probe, Work
+from extractors.conversation import FACETS, GITHUB, PARTICIPANTS, PROBE, REPO, WEEKS, Answer, Target
+from extractors.graphql import Part
+from extractors.verdict import Verdict
+from flows.choice import LIST_AGE, MOST_PAGES, Weeks, choose_next, has_strangers, is_too_large, newer, window_start
+from flows.planning import LastAnswer
+from transforms.answers import InvalidAnswer
+from transforms.commits import Commit, HistoryPage, decipher_history
+from transforms.github import decipher_probe
+from transforms.known import Known
+
+ALL = frozenset(FACETS[GITHUB])
+
+
+def _is_line(commits: tuple[Commit, ...]) -> bool:
+    """Tell whether these commits are known to stand one on the other, without a merge."""
+    return all(commit.is_merge is False for commit in commits)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """The history of one repository as far as it was read."""
+
+    logins: set[str] = field(default_factory=set)
+    has_met_list: bool = False  # the commit at which the participants are known
+
+
+@dataclass(slots=True, kw_only=True)
+class Inquiry:
+    """Decides what follows each part of a batched answer.
+
+    Attributes:
+        known: what the store knew before this run.
+        answered: facets this run has answers to already, ``(subject, facet)``: a resumed run does not ask them again.
+        last: the newest answer to each facet of each subject before this run.
+        converse: makes the REST conversation of a subject about some facets; the third argument is GitHub's numeric id.
+        is_full: read everything anew.
+    """
+
+    known: Known
+    answered: frozenset[tuple[str, str]]
+    last: Mapping[tuple[str, str], LastAnswer]
+    converse: Callable[[str, frozenset[str], int | None], Conversation]
+    is_full: bool
+    readings: dict[str, _Reading] = field(default_factory=dict)
+    listed: set[str] = field(default_factory=set)  # whose participants are being asked for
+
+    def settle(self, part: Part, answer: Answer) -> Iterator[Work]:
+        """Give the work that follows one part; a part that is not ok was asked alone before it comes here."""
+        if answer.ask.facet == PROBE:
+            yield from self._after_probe(part, answer.fetched_at)
+        else:
+            yield from self._after_history(part)
+
+    def begin(self, target: Target) -> Probe:
+        """The first question about a repository: by its node id as long as it bears the name the catalog knows it by.
+
+        Asked by name, a renamed repository is still found, and another one that took its old name is noticed.
+        """
+        repo = self.known.repo(target.subject)
+        if repo is None or repo[2].lower() != target.subject.partition(":")[2]:
+            return Probe(target)
+        return Probe(replace(target, node_id=repo[1]))
+
+    def _after_probe(self, part: Part, at: datetime) -> Iterator[Work]:
+        target = part.target
+        if part.verdict is not Verdict.OK:
+            # What GraphQL cannot find may be blocked, private or refused: REST tells them apart. Once told, it is believed.
+            before = self.last.get((target.subject, REPO))
+            if part.verdict is not Verdict.MISSING or before is None or before.outcome != "missing":
+                yield self._fall_back(target, ALL)
+            return
+        try:
+            seen = decipher_probe(part.body)
+        except InvalidAnswer:
+            return  # it becomes a finding where it is loaded
+        if seen["is_private"] or seen["head_oid"] is None:
+            return
+        target = replace(target, node_id=seen["node_id"])
+        following = choose_next(
+            seen["head_oid"], self.known.weeks(target.subject), self.known.participants(target.subject), at=at, is_full=self.is_full
+        )
+        if following.has_list and not self._is_refused_lately(target, at):
+            yield from self._list(target, seen["repo_id"])
+        if self._is_open(target, WEEKS):
+            yield from self._read_weeks(target, following.weeks, at, seen["repo_id"])
+
+    def _read_weeks(self, target: Target, weeks: Weeks, at: datetime, repo_id: int) -> Iterator[Work]:
+        if weeks is Weeks.STATISTICS:
+            yield self.converse(target.subject, frozenset({WEEKS}), repo_id)
+        elif weeks is not Weeks.SHIFTED:
+            known = self.known.weeks(target.subject)
+            until = known.head_oid if known and weeks is Weeks.SINCE else None
+            yield History(replace(target, since=window_start(at), until_oid=until))
+
+    def _after_history(self, part: Part) -> Iterator[Work]:
+        target = part.target
+        if part.verdict is not Verdict.OK:
+            yield self._fall_back(target, frozenset({WEEKS}))
+            return
+        try:
+            page = decipher_history(part.body)
+        except InvalidAnswer:
+            return
+        reading = self.readings.setdefault(target.subject, _Reading())
+        if target.page == 1 and target.until_oid is None and is_too_large(page.total_count):
+            yield self._fall_back(target, frozenset({WEEKS}))
+            return
+        self._note_logins(target.subject, page, reading)
+        is_met = any(commit.oid == target.until_oid for commit in page.commits)
+        if target.until_oid is not None and not (is_met and _is_line(newer(page.commits, target.until_oid))) and page.has_next:
+            # What a merge brings may be older than the head known before and stand behind it, and a rewritten past does not have
+            # it any more: only the whole window is exact.
+            self.readings[target.subject] = _Reading()
+            yield History(replace(target, until_oid=None, after=None, page=1))
+        elif page.has_next and target.until_oid is None:
+            if target.page >= MOST_PAGES:
+                yield self._fall_back(target, frozenset({WEEKS}))
+                return
+            yield History(replace(target, after=page.end_cursor, page=target.page + 1))
+        else:
+            yield from self._finish(target, reading)
+
+    def _note_logins(self, subject: str, page: HistoryPage, reading: _Reading) -> None:
+        """Who committed since the participants were known."""
+        if reading.has_met_list:
+            return
+        known = self.known.participants(subject)
+        fresh = newer(page.commits, known.head_oid if known else None)
+        reading.has_met_list = len(fresh) < len(page.commits)
+        reading.logins |= {commit.login for commit in fresh if commit.login is not None}
+
+    def _finish(self, target: Target, reading: _Reading) -> Iterator[Work]:
+        del self.readings[target.subject]
+        known = self.known.participants(target.subject)
+        # A list whose head is not met was made before the past was rewritten, or before the window: it cannot be carried on.
+        if known is not None and (not reading.has_met_list or has_strangers(reading.logins, known)):
+            repo = self.known.repo(target.subject)
+            yield from self._list(target, repo[0] if repo else None)
+
+    def _list(self, target: Target, repo_id: int | None) -> Iterator[Work]:
+        """Ask for the participants, once a run."""
+        if target.subject not in self.listed and self._is_open(target, PARTICIPANTS):
+            self.listed.add(target.subject)
+            yield self.converse(target.subject, frozenset({PARTICIPANTS}), repo_id)
+
+    def _is_refused_lately(self, target: Target, at: datetime) -> bool:
+        """GitHub does not list the participants of the largest histories; it is asked again after the age of a list."""
+        before = self.last.get((target.subject, PARTICIPANTS))
+        return before is not None and before.outcome == "unsupported" and at - before.confirmed_at < LIST_AGE
+
+    def _fall_back(self, target: Target, facets: frozenset[str]) -> Conversation:
+        self.readings.pop(target.subject, None)
+        repo = self.known.repo(target.subject)
+        wanted = frozenset(facet for facet in facets if self._is_open(target, facet))
+        return self.converse(target.subject, wanted, repo[0] if repo else None)
+
+    def _is_open(self, target: Target, facet: str) -> bool:
+        return (target.subject, facet) not in self.answered
