@@ -32,11 +32,11 @@ class Allowance:
 
 
 class Account:
-    """What the meters of one identity have in common: GitHub allows a hundred requests at once over REST and GraphQL together, and
-    so many seconds of its own work a minute.
+    """What the meters of one identity have in common.
 
-    Asked to slow down on one meter, an account is quiet on the other too: "continuing to make requests while you are rate limited
-    may result in the banning of your integration".
+    GitHub allows a hundred requests at once over REST and GraphQL together, and so many seconds of its own work a minute. Asked to
+    slow down on one meter, an account is quiet on the other too: "continuing to make requests while you are rate limited may result
+    in the banning of your integration".
     """
 
     def __init__(self, seconds_per_minute: float = 0.0) -> None:

@@ -2,8 +2,8 @@
 
 GitHub's limits: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 - primary: so many units until a reset (5,000 an hour with a token, 60 without), told by ``x-ratelimit-*`` headers;
-- secondary: at most 100 requests in flight, 900 points a minute for REST (a GET is one point) and 2,000 for GraphQL, which may not
-  take more than 60 seconds a minute either, and reasons GitHub does not name;
+- secondary: at most 100 requests in flight, 900 points a minute for REST (a GET is one point) and 2,000 for GraphQL, 90 seconds of
+  answers a minute, of which 60 for GraphQL, and reasons GitHub does not name;
 - told to wait: ``retry-after`` seconds, else until the reset, else at least a minute and twice as long each time.
 PyPI publishes no numbers and asks for few requests at once (https://docs.pypi.org/api/).
 
@@ -29,6 +29,7 @@ TOKEN_LIMIT = 5000
 ANONYMOUS_LIMIT = 60
 GRAPHQL_POINTS = 2000
 GRAPHQL_SECONDS = 60.0
+SECONDS = 90.0
 MAX_IN_FLIGHT = 100
 SECONDARY_WAIT = 60.0  # seconds, doubled with each strike in a row
 MAX_STRIKES = 5
@@ -82,13 +83,14 @@ class Budget:
         self._reset = math.inf  # when the quota is full again, on the monotonic counter
         self._is_told = False  # how this quota stands
         self._points = Points(terms.points_per_minute) if terms.points_per_minute else None
-        self._seconds = Seconds(terms.seconds_per_minute) if terms.seconds_per_minute else None
         self._last_sent = -math.inf
         self._most = max(1, min(concurrency, MAX_IN_FLIGHT))
         self._lanes = self._most
         self._regrow_after = terms.regrow_after
         self._allowance = allowance or Allowance(None)
         self._account = account or Account()
+        own = Seconds(terms.seconds_per_minute) if terms.seconds_per_minute else None
+        self._seconds = tuple(each for each in (own, self._account.seconds) if each is not None)
         self._blocked_since = -math.inf
         self._blocked_until = -math.inf
         self._good_answers = 0
@@ -107,9 +109,9 @@ class Budget:
         self._refill(at)
         if self.limit is not None and not self._is_told and self.in_flight >= FEELERS:
             return math.inf
-        seconds = self._seconds.delay(at) if self._seconds else 0.0
+        seconds = (each.delay(at) for each in self._seconds)
         blocked_until = max(self._blocked_until, self._account.quiet_until)
-        return max(blocked_until - at, self._quota_delay(at), self._points_delay(at, price), seconds, 0.0)
+        return max(blocked_until - at, self._quota_delay(at), self._points_delay(at, price), *seconds, 0.0)
 
     def spend(self, at: float, price: int = 1) -> None:
         """Note a request sent that is expected to cost ``price``."""
@@ -121,8 +123,8 @@ class Budget:
             self.remaining = max(self.remaining - price, 0)
         if self._points:
             self._points.spend(at, price)
-        if self._seconds:
-            self._seconds.begin(at)
+        for each in self._seconds:
+            each.begin(at)
 
     def settle(
         self,
@@ -149,8 +151,8 @@ class Budget:
             self.remaining = max(min(self.remaining + price - cost, self.limit), 0)
         if self._points and cost > price:
             self._points.spend(at, cost - price)
-        if self._seconds:
-            self._seconds.end(sent_at, at)
+        for each in self._seconds:
+            each.end(sent_at, at)
         now = _service_time(headers, now)
         if status is not None:
             self._is_told = True
@@ -167,8 +169,8 @@ class Budget:
         self.in_flight -= 1
         self._account.in_flight -= 1
         self._allowance.reserved -= price
-        if self._seconds:
-            self._seconds.forget(sent_at)
+        for each in self._seconds:
+            each.forget(sent_at)
 
     def describe(self, at: float) -> str:
         """Say in one line how the budget stands, or why it makes us wait, for the progress line."""
@@ -183,8 +185,9 @@ class Budget:
             return f"waiting {_duration(wait)} for {self.service}'s quota ({left}{until})"
         if max(self._blocked_until, self._account.quiet_until) - at >= wait:
             return f"waiting {_duration(wait)} because {self.service} asked us to slow down"
-        if self._seconds and self._seconds.delay(at) >= wait:
-            return f"waiting {_duration(wait)} for {self.service}'s {self._seconds.most:g} seconds a minute"
+        for each in self._seconds:
+            if each.delay(at) >= wait:
+                return f"waiting {_duration(wait)} for {self.service}'s {each.most:g} seconds a minute"
         return f"waiting {_duration(wait)} for {self.service}'s {self._points.most if self._points else 0} points a minute"
 
     def _strike(self, judgement: Judgement, sent_at: float, at: float, now: datetime) -> None:
@@ -280,14 +283,15 @@ def open_budgets(
     secondary limits at all. ``unit_cap`` is the most this run may use of GitHub, REST requests and GraphQL points counted together.
     With a token GitHub gets a second budget for what has to be asked anonymously, and one for GraphQL, which answers nobody else.
     """
-    allowance, account = Allowance(unit_cap), Account()
+    allowance, seconds = Allowance(unit_cap), SECONDS if points_per_minute else 0.0
+    account = Account(seconds)
     who = identities.get(GITHUB, ANONYMOUS)
     budgets: dict[tuple[str, str], Budget] = {}
     if GITHUB in identities:
         for identity in {who, ANONYMOUS}:
             limit = ANONYMOUS_LIMIT if identity == ANONYMOUS else TOKEN_LIMIT
             terms = Terms(service=SERVICES[GITHUB], limit=limit, points_per_minute=points_per_minute)
-            own = account if identity == who else Account()
+            own = account if identity == who else Account(seconds)
             budgets[GITHUB, identity] = Budget(terms, concurrency=concurrency[GITHUB], allowance=allowance, account=own)
     if who != ANONYMOUS and GRAPHQL in concurrency:
         terms = Terms(

@@ -2,7 +2,8 @@
 
 https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits: 900 points a minute for
 REST, 2,000 for GraphQL, and "no more than 90 seconds of CPU time per 60 seconds of real time is allowed. No more than 60 seconds of
-this CPU time may be for the GraphQL API. You can roughly estimate the CPU time by measuring the total response time". Pure: times are seconds on a monotonic counter.
+this CPU time may be for the GraphQL API. You can roughly estimate the CPU time by measuring the total response time".
+Pure: times are seconds on a monotonic counter.
 """
 
 from __future__ import annotations

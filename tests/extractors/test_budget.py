@@ -401,6 +401,26 @@ def test_graphql_time_is_kept():
     assert it.describe(60) == "waiting 7 s for GitHub GraphQL's 60 seconds a minute"
 
 
+def test_the_time_of_both_meters_is_kept():
+    """Ninety seconds of answers in a minute, of whichever meter, are enough for one account."""
+    account = Account(90)
+    rest = Budget(Terms(service="GitHub", limit=None), concurrency=50, account=account)
+    queries = graphql(limit=None, account=account)
+    for it, seconds in ((rest, 5), (queries, 5)):
+        for _ in range(6):
+            it.spend(0)
+        for _ in range(6):
+            it.settle(sent_at=0, at=seconds, now=NOW, status=200, headers={}, cost=1)
+    assert queries.delay(5) == 0  # 60 of 90 in all, 30 of 60 for GraphQL
+    for _ in range(5):
+        assert rest.delay(5) == 0
+        rest.spend(5)
+    assert rest.delay(5) == 0
+    rest.spend(5)
+    assert (rest.delay(5), queries.delay(5)) == (61, 61)
+    assert rest.describe(5) == "waiting 61 s for GitHub's 90 seconds a minute"
+
+
 def test_an_account_has_a_hundred_requests_in_flight_over_both_meters():
     """REST and GraphQL share what one account may have under way."""
     account = Account()
