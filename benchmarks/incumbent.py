@@ -9,18 +9,23 @@ round trip. Sources: package/repos/github.py, package/pypi.py and the command pa
 from __future__ import annotations
 
 import csv
+import http.client
+import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
-
-import httpx
 
 READS_A_PACKAGE = 3  # one in the command, two in the handler
 READS_A_CONTRIBUTOR = 2
 PAGE = 100
 FREE = "/rate_limit"
+OK = 200
+MOVED = (301, 302, 307)
+NEXT = re.compile(r'<([^>]+)>; rel="next"')
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,48 +43,67 @@ def fetch_as_incumbent(catalog: Path, github_url: str, pypi_url: str, *, token: 
     """Fetch the first ``packages`` of a catalog; ``reads_limits`` also makes the calls of the incumbent's limiter."""
     spent = Spent()
     headers = {"Authorization": f"Bearer {token}", "User-Agent": "incumbent", "X-GitHub-Api-Version": "2022-11-28"}
+    github, pypi = _Line(github_url, headers, spent), _Line(pypi_url, {"User-Agent": "incumbent"}, spent)
     began = time.monotonic()
-    with httpx.Client(headers=headers, follow_redirects=False) as github, httpx.Client(headers={"User-Agent": "incumbent"}) as pypi:
-        for full_name, project in _entries(catalog, packages):
-            spent.packages += 1
-            if full_name:
-                _fetch_repository(_Line(github, github_url, spent), full_name, reads_limits=reads_limits)
-            if project:
-                pypi.get(f"{pypi_url}/pypi/{project}/json")
-                spent.round_trips += 1
-                spent.pypi_requests += 1
+    for full_name, project in _entries(catalog, packages):
+        spent.packages += 1
+        if full_name:
+            _fetch_repository(github, full_name, reads_limits=reads_limits)
+        if project:
+            pypi.get(f"/pypi/{project}/json")
     spent.seconds = time.monotonic() - began
+    spent.units, spent.pypi_requests = github.charged, pypi.charged
     return spent
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    link: str
+    body: bytes
+
+    def json(self) -> Any:
+        """The body, read."""
+        return json.loads(self.body)
+
+
 class _Line:
-    """Sends to GitHub, follows redirects as github3.py does, and counts what is charged."""
+    """One connection kept open, as a requests session keeps it; follows redirects and counts what is charged."""
 
-    def __init__(self, client: httpx.Client, base_url: str, spent: Spent) -> None:
-        self._client = client
-        self._base_url = base_url
+    def __init__(self, base_url: str, headers: Mapping[str, str], spent: Spent) -> None:
+        parts = urlsplit(base_url)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        self._base = parts.path
+        self._headers = headers
         self._spent = spent
+        self.charged = 0
 
-    def get(self, url: str) -> httpx.Response:
+    def get(self, url: str) -> _Answer:
         """Ask for a path below the base address, or for an absolute address."""
-        answer = self._client.get(url if url.startswith("http") else self._base_url + url)
+        parts = urlsplit(url)
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        self._connection.request("GET", path if parts.scheme else self._base + path, headers=dict(self._headers))
+        answer = self._connection.getresponse()
+        body = answer.read()
         self._spent.round_trips += 1
-        self._spent.units += url != FREE
-        return self.get(answer.headers["location"]) if answer.is_redirect else answer
+        self.charged += url != FREE
+        location = answer.headers.get("location")
+        return self.get(location) if location and answer.status in MOVED else _Answer(answer.status, answer.headers.get("link", ""), body)
 
 
 def _fetch_repository(line: _Line, full_name: str, *, reads_limits: bool) -> None:
     for _ in range(READS_A_PACKAGE if reads_limits else 0):
         line.get(FREE)
-    if line.get(f"/repos/{full_name}").status_code != httpx.codes.OK:
+    if line.get(f"/repos/{full_name}").status != OK:
         return
     url: str | None = f"/repos/{full_name}/contributors?per_page={PAGE}"
     while url:
         answer = line.get(url)
-        people = answer.json() if answer.status_code == httpx.codes.OK else []
+        people = answer.json() if answer.status == OK else []
         for _ in range(READS_A_CONTRIBUTOR * len(people) if reads_limits else 0):
             line.get(FREE)
-        url = answer.links.get("next", {}).get("url")
+        following = NEXT.search(answer.link)
+        url = following[1] if following else None
     line.get(f"/repos/{full_name}/commits?per_page=1")
     line.get(f"/repos/{full_name}/stats/participation")
 

@@ -98,8 +98,10 @@ def show(name: str, measured: Measured, *counts: int) -> None:
 def compare(given: argparse.Namespace, environ: dict[str, str], catalog: Path, cold: Measured, warm: Measured) -> None:
     """Print units and seconds a package of ours and of the incumbent's, and the ratios."""
     places = (catalog, environ["PACKHOUSE_GITHUB_API_URL"], environ["PACKHOUSE_PYPI_URL"])
-    calls = fetch_as_incumbent(*places, token="incumbent-token", packages=given.sample, reads_limits=False)  # noqa: S106
-    reads = fetch_as_incumbent(*places, token="incumbent-reading-limits", packages=given.sample, reads_limits=True)  # noqa: S106
+    calls, reads = (
+        fetch_as_incumbent(*places, token=f"incumbent-{reads_limits}", packages=given.sample, reads_limits=reads_limits)
+        for reads_limits in (False, True)
+    )
     print(f"{'a package':<34}{'core':>9}{'points':>9}{'PyPI':>9}{'ms':>9}{'CPU ms':>9}")
     for name, measured in (("ours, cold", cold), ("ours, a day later", warm)):
         run, size = json.loads(measured.out)["run"], given.packages
@@ -119,16 +121,15 @@ def _times(wall: float, cpu: float | None = None) -> str:
 
 def _ratios(name: str, measured: Measured, packages: int, calls: Spent, reads: Spent) -> None:
     run = json.loads(measured.out)["run"]
-    units, theirs = run["github_units_count"], calls.units / calls.packages * packages
+    units, points = run["github_units_count"], run["graphql_points_count"]
+    theirs = calls.units / calls.packages * packages
     seconds = calls.seconds / calls.packages * packages
+    with_reads = reads.seconds / reads.packages * packages
     refills = -(-int(theirs) // HOURLY) - 1
-    print(
-        f"{name}: {theirs / max(units, 1):,.1f} times fewer core units, {theirs / max(units + run['graphql_points_count'], 1):,.1f} with points"
-    )
-    print(
-        f"{name}: {seconds / measured.wall:,.1f} times faster than its calls, {reads.seconds / reads.packages * packages / measured.wall:,.1f} "
-        f"than its calls with its reads, {(max(seconds, refills * 3600)) / measured.wall:,.0f} with its {refills} waits for a full quota (computed)"
-    )
+    limited = max(seconds, refills * 3600)
+    print(f"{name}: {theirs / max(units, 1):,.1f} times fewer core units, {theirs / max(units + points, 1):,.1f} with the points added")
+    print(f"{name}: {seconds / measured.wall:,.1f} times faster than its calls, {with_reads / measured.wall:,.1f} with its reads")
+    print(f"{name}: {limited / measured.wall:,.1f} times faster with the hourly limit, for which it waits {refills} times (computed)")
 
 
 def measure(environ: dict[str, str], *arguments: str) -> Measured:

@@ -53,6 +53,7 @@ class Terms:
         seconds_per_minute: of the service's work for us; 0 means no such limit.
         resource: the name its headers have for the meter.
         regrow_after: good answers until one more request may be in flight again.
+        steady: requests in flight however much of the minute's seconds is used.
     """
 
     service: str
@@ -61,6 +62,7 @@ class Terms:
     seconds_per_minute: float = 0.0
     resource: str = "core"
     regrow_after: int = REGROW_AFTER
+    steady: int = 2
 
 
 class Budget:
@@ -86,6 +88,7 @@ class Budget:
         self._last_sent = -math.inf
         self._most = max(1, min(concurrency, MAX_IN_FLIGHT))
         self._lanes = self._most
+        self._steady = terms.steady
         self._regrow_after = terms.regrow_after
         self._allowance = allowance or Allowance(None)
         self._account = account or Account()
@@ -104,7 +107,12 @@ class Budget:
         """Return the seconds until a request that costs ``price`` may be sent: 0 now, ``inf`` once an answer in flight is back."""
         if self._allowance.is_spent(price):
             self.end(f"stopped as told: the budget of {self._allowance.cap} units is used up")
-        if self.ended or self.in_flight >= self._lanes or self._allowance.is_full(price) or self._account.in_flight >= MAX_IN_FLIGHT:
+        if (
+            self.ended
+            or self.in_flight >= self._open_lanes(at)
+            or self._allowance.is_full(price)
+            or self._account.in_flight >= MAX_IN_FLIGHT
+        ):
             return math.inf
         self._refill(at)
         if self.limit is not None and not self._is_told and self.in_flight >= FEELERS:
@@ -112,6 +120,10 @@ class Budget:
         seconds = (each.delay(at) for each in self._seconds)
         blocked_until = max(self._blocked_until, self._account.quiet_until)
         return max(blocked_until - at, self._quota_delay(at), self._points_delay(at, price), *seconds, 0.0)
+
+    def _open_lanes(self, at: float) -> int:
+        share = min((each.share(at) for each in self._seconds), default=1.0)
+        return max(min(self._lanes, self._steady), math.ceil(self._lanes * share))
 
     def spend(self, at: float, price: int = 1) -> None:
         """Note a request sent that is expected to cost ``price``."""
@@ -301,6 +313,7 @@ def open_budgets(
             seconds_per_minute=GRAPHQL_SECONDS if points_per_minute else 0,
             resource="graphql",
             regrow_after=REGROW_AFTER // 10,
+            steady=1,
         )
         budgets[GRAPHQL, who] = Budget(terms, concurrency=concurrency[GRAPHQL], allowance=allowance, account=account)
     for source, identity in identities.items():

@@ -82,10 +82,18 @@ class Seconds:
         if sent_at in self._flying:
             self._flying.remove(sent_at)
 
+    def share(self, at: float) -> float:
+        """Return which share of its lanes a meter may use: all in a fresh minute, none extra once half of the seconds are used.
+
+        Sixty or ninety seconds a minute are one request or one and a half at a time. More at once only make each other slow, and
+        their time is what counts; so after a quick start they go one by one.
+        """
+        self._forget_older(at)
+        return max(0.0, 1 - self._total / (self.most / 2))
+
     def delay(self, at: float) -> float:
         """Return the seconds until one more query fits; ``inf`` when only an answer that comes back can tell."""
-        while self._answered and self._answered[0][0] + WINDOW <= at:
-            self._total -= self._answered.popleft()[1]
+        self._forget_older(at)
         if not self._answered and not self._flying:
             self._total = 0.0
             return 0.0
@@ -98,3 +106,7 @@ class Seconds:
             if needed <= 0:
                 return answered_at + WINDOW - at
         return math.inf if self._flying else self._answered[-1][0] + WINDOW - at
+
+    def _forget_older(self, at: float) -> None:
+        while self._answered and self._answered[0][0] + WINDOW <= at:
+            self._total -= self._answered.popleft()[1]

@@ -1,4 +1,4 @@
-"""``packhouse status SLUG``: every field of one record explained: its value, when and from what it was observed, its state, its next due."""
+"""``packhouse status SLUG``: every field of one record explained: value, when and from what it was observed, state, next due."""
 
 from __future__ import annotations
 

@@ -248,11 +248,11 @@ def describe_plan(plan: HarvestPlan, *, has_token: bool) -> list[str]:
     names = {PROBE: "probes", HISTORY: "pages of commits", PARTICIPANTS: "lists of participants", WEEKS: "statistics", REPO: "repositories"}
     names |= {HEAD: "newest commits", INDEX: "index", PROJECT: "projects", STATUS: "statuses"}
     kinds = ", ".join(f"{count:,} {names[kind]}" for kind, count in foreseen.requests.items())
+    github = f"{foreseen.core_units:,} GitHub quota units, {foreseen.graphql_points:,} GraphQL points"
     lines = [
         f"{len(plan.due):,} subjects are due with {plan.facet_count:,} questions; {plan.fresh_count:,} answers are young enough.",
         f"Requests: {kinds or 'none'}.",
-        f"Cost: about {foreseen.core_units:,} GitHub quota units, {foreseen.graphql_points:,} GraphQL points, "
-        f"{foreseen.pypi_requests:,} requests to PyPI; about {describe_seconds(foreseen.seconds)} of asking.",
+        f"Cost: about {github}, {foreseen.pypi_requests:,} requests to PyPI; about {describe_seconds(foreseen.seconds)} of asking.",
     ]
     for meter, quota in plan.outlook.quotas.items():
         if quota.resets_at > plan.as_of:

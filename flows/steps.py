@@ -6,7 +6,7 @@ Each step is safe to be killed in and to be run again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from extractors.conversation import PROJECT
@@ -42,17 +42,8 @@ def plan_run(run: HarvestRun) -> HarvestPlan:
     landed = {key: LastAnswer(outcome=outcome, confirmed_at=run.started_at) for key, outcome in outcomes.items()}
     run.known = Known(run.store.latest())
     run.last = _last(run.store)
-    run.plan = _plan(
-        run.options,
-        run.settings,
-        run.catalog,
-        run.store,
-        known=run.known,
-        last=run.last,
-        as_of=run.started_at,
-        landed=landed,
-        sizes=run.sizes,
-    )
+    before = _Before(store=run.store, known=run.known, last=run.last, landed=landed, sizes=run.sizes)
+    run.plan = _plan(run.options, run.settings, run.catalog, before, as_of=run.started_at)
     return run.plan
 
 
@@ -62,33 +53,34 @@ def preview(options: HarvestOptions, settings: Settings) -> HarvestPlan:
     refuse_unknown(options.slugs, catalog)
     with open_store(DataFolder(settings.data), is_read_only=True) as store:
         as_of = make_clock(options.fixed_now).now()
-        known = Known(store.latest())
-        return _plan(options, settings, catalog, store, known=known, last=_last(store), as_of=as_of, landed={}, sizes={})
+        before = _Before(store=store, known=Known(store.latest()), last=_last(store), landed={}, sizes={})
+        return _plan(options, settings, catalog, before, as_of=as_of)
 
 
 def _last(store: Store) -> dict[tuple[str, str], LastAnswer]:
     return {key: LastAnswer(outcome=outcome, confirmed_at=heard_at) for key, (outcome, heard_at, _run) in store.last_outcomes().items()}
 
 
-def _plan(
-    options: HarvestOptions,
-    settings: Settings,
-    catalog: Catalog,
-    store: Store,
-    *,
-    known: Known,
-    last: Mapping[tuple[str, str], LastAnswer],
-    as_of: datetime,
-    landed: Mapping[tuple[str, str], LastAnswer],
-    sizes: Mapping[str, int],
-) -> HarvestPlan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Before:
+    """What there was before the run, and what an interrupted part of it landed."""
+
+    store: Store
+    known: Known
+    last: Mapping[tuple[str, str], LastAnswer]
+    landed: Mapping[tuple[str, str], LastAnswer]
+    sizes: Mapping[str, int]
+
+
+def _plan(options: HarvestOptions, settings: Settings, catalog: Catalog, before: _Before, *, as_of: datetime) -> HarvestPlan:
     wanted = set(options.slugs)
     subjects = [subject for subject, slugs in catalog.subjects.items() if not wanted or wanted & set(slugs)]
     max_age = NEVER if options.full else parse_age(options.max_age) if options.max_age else settings.max_age
-    due, fresh = find_due(subjects, last, as_of=as_of, max_age=max_age, has_probe=has_probe(settings), landed=landed)
+    due, fresh = find_due(subjects, before.last, as_of=as_of, max_age=max_age, has_probe=has_probe(settings), landed=before.landed)
     projects = sum(PROJECT in item.facets for item in due)
     has_index = projects >= settings.pypi_index_threshold and projects > 0 and not options.full
-    outlook = replace(look_out(store, known, due, settings, as_of=as_of, sizes=sizes), has_index=has_index)
+    outlook = look_out(before.store, before.known, due, settings, as_of=as_of, sizes=before.sizes)
+    outlook = replace(outlook, has_index=has_index)
     foreseen = forecast(
         due,
         outlook,

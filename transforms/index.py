@@ -22,7 +22,7 @@ _LISTED = b'"projects"'
 
 
 def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
+    if type(value) is not list:
         raise ValueError("is no list")
     return value
 

@@ -207,7 +207,7 @@ class Gathering:
             rows = rows.set_column(0, "series", pa.array([series.get(subject, subject) for subject in subjects], pa.string()))
             tables[table.name] = _shape(rows, table)
         tables[RELEASES.name] = self._current_releases(newest["project"])
-        tables[VALIDATORS.name] = _newest(self._validators.table(), VALIDATORS.key).cast(VALIDATORS.schema)
+        tables[VALIDATORS.name] = _shape(_newest(self._validators.table(), VALIDATORS.key), VALIDATORS)
         tables[FINDINGS.name] = _shape(pa.Table.from_pylist(merge_findings(findings), schema=FINDINGS.schema), FINDINGS)
         return tables
 

@@ -384,7 +384,7 @@ FINDINGS = Table(
 VALIDATORS = Table(
     name="validators",
     comment="The validators of the newest good answer at each address, which belong to the identity that got them.",
-    key=("identity", "api_version", "url"),
+    key=("identity", "api_version", "url", "subject"),
     columns=(
         Column("identity", pa.string(), "anonymous, or the fingerprint of the token."),
         Column("api_version", pa.string(), "Version of GitHub's API; empty elsewhere."),

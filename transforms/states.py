@@ -80,7 +80,7 @@ def evaluate_states(standing: Standing, *, as_of: datetime, max_age: timedelta) 
         (pc.invert(pc.is_in(outcome, value_set=pa.array(GOOD_OUTCOMES))), "stale"),
         (is_old, "stale"),
         (pc.equal(standing.good_outcome, "capped"), "capped"),
-        (pa.array([False] * len(outcome)) if standing.is_derived is None else _all(standing.is_derived), "shifted"),
+        (pa.array([False] * len(outcome), pa.bool_()) if standing.is_derived is None else _all(standing.is_derived), "shifted"),
     ]
     conditions = pc.make_struct(*[condition for condition, _ in rules], field_names=[str(index) for index in range(len(rules))])
     return pc.case_when(conditions, *[state for _, state in rules], "ok")

@@ -11,7 +11,9 @@ For each series (one repository or project) of a history table:
 - ``outcome`` ``unchanged`` (a 304, an unmoved serial): what the last good row before it said, said again; dropped when there is none.
 
 "Says the same" compares outcome and values: not ``detail``, ``subject``, ``run_id`` or ``source_url``, nor the columns of ``REFRESHED``,
-which follow from when it was said (the day weeks end on, the head a list speaks of) and move on the newest row as it is confirmed. "Newest" is the row confirmed last.
+which follow from when it was said (the day weeks end on, the head a list speaks of) and move on the newest row as it is confirmed.
+"Newest" is the row confirmed last.
+
 ``standings`` keeps for each subject and facet what was heard last, under which series and in which run: a subject whose repository was
 replaced by another follows the new series from then on, and two addresses of one repository share a series. What was heard under the
 bare subject stays true when its first id becomes known, and a subject never asked about follows the repository that bears its name.

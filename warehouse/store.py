@@ -53,9 +53,9 @@ ANTI JOIN store.main.$table t USING ($key)
 
 _REPLACE_VALIDATORS = """
 DELETE FROM store.main.validators v USING incoming i
-WHERE v.identity = i.identity AND v.api_version = i.api_version AND v.url = i.url AND v.seen_at <= i.seen_at;
+WHERE v.identity = i.identity AND v.api_version = i.api_version AND v.url = i.url AND v.subject = i.subject AND v.seen_at <= i.seen_at;
 INSERT INTO store.main.validators BY NAME
-SELECT i.* FROM incoming i ANTI JOIN store.main.validators v USING (identity, api_version, url)
+SELECT i.* FROM incoming i ANTI JOIN store.main.validators v USING (identity, api_version, url, subject)
 WHERE i.etag IS NOT NULL OR i.last_modified IS NOT NULL;
 """
 

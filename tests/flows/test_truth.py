@@ -129,7 +129,9 @@ def wrong_values(scene: Scene) -> list[str]:
 
 def _differ(value: Any, truth: Any) -> str:
     if isinstance(value, list) and isinstance(truth, list):
-        first = next((index for index, (one, other) in enumerate(zip(value, truth, strict=False)) if one != other), min(len(value), len(truth)))
+        first = next(
+            (index for index, (one, other) in enumerate(zip(value, truth, strict=False)) if one != other), min(len(value), len(truth))
+        )
         return f"has {len(value)} entries, was {len(truth)}; from {first} on {value[first : first + 6]}, was {truth[first : first + 6]}"
     return f"is {value!r}, was {truth!r}"
 

@@ -47,7 +47,7 @@ def test_a_repository_is_read_with_its_types():
     values = decipher_repo(repo_body())
     assert values["full_name"] == "Owner/Name"
     assert values["pushed_at"] == datetime(2026, 2, 15, 19, 47, tzinfo=UTC)
-    assert (values["license"], values["homepage_url"], values["topics"]) == ("BSD-3-Clause", None, ["django"])
+    assert (values["license"], values["homepage_url"]) == ("BSD-3-Clause", None)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,6 @@ def test_a_repository_is_read_with_its_types():
         ({"license": {"spdx_id": None}}, "license", None),
         ({"license": {"spdx_id": "NOASSERTION"}}, "license", None),
         ({"homepage": None}, "homepage_url", None),
-        ({"topics": ...}, "topics", None),
         ({"pushed_at": None}, "pushed_at", None),
         ({"stargazers_count": 0}, "stars_count", 0),
         ({"archived": True}, "is_archived", True),

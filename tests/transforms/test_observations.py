@@ -9,17 +9,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.transforms.answers_as_sent import BODIES, NOON, capture, file_entry, head_body, people_body, project_body, repo_body, weeks_body
+from transforms.known import Known
 from transforms.observations import PAGES_MAX, Gathering, ledger_row
 from transforms.row_buffer import ROWS_HELD, RowBuffer
-from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, HISTORY_TABLES, RELEASES
+from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, HISTORY_TABLES, RELEASES, REPO_OBSERVATIONS, VALIDATORS
 
 NEXT = {"link": '<http://127.0.0.1:9/repositories/7/contributors?page=2>; rel="next", <http://127.0.0.1:9/x?page=3>; rel="last"'}
 LAST = {"link": '<http://127.0.0.1:9/x?rel=next>; rel="first", <http://127.0.0.1:9/x?page=1>; rel="prev"'}
 
 
+def known_of(repositories):
+    """What the store knows: id and full name by subject."""
+    rows = [
+        {
+            "series": f"github:{repo_id}", "observed_at": NOON, "confirmed_at": NOON, "sighting_count": 1, "subject": subject,
+            "outcome": "ok", "repo_id": repo_id, "full_name": full_name, "is_good": True,
+        }
+        for subject, (repo_id, full_name) in repositories.items()
+    ]  # fmt: skip
+    schema = REPO_OBSERVATIONS.schema.append(pa.field("is_good", pa.bool_()))
+    return Known({REPO_OBSERVATIONS.name: pa.Table.from_pylist(rows, schema=schema)})
+
+
 def gather(*landed, known=None):
     """The tables made of (capture, verdict) pairs in landing order."""
-    gathering = Gathering(known or {})
+    gathering = Gathering(known_of(known or {}))
     for taken, verdict in landed:
         gathering.add(taken, verdict)
     return gathering.tables()
@@ -40,7 +54,7 @@ def test_every_table_is_there_with_its_schema_though_nothing_landed():
     """An interrupted run before its first answer still loads."""
     tables = gather()
     assert {name: table.schema for name, table in tables.items()} == {
-        table.name: table.schema for table in (*HISTORY_TABLES, RELEASES, FINDINGS)
+        table.name: table.schema for table in (*HISTORY_TABLES, RELEASES, VALIDATORS, FINDINGS)
     }
     assert not any(table.num_rows for table in tables.values())
 
@@ -48,7 +62,7 @@ def test_every_table_is_there_with_its_schema_though_nothing_landed():
 def test_a_complete_harvest_of_one_package_gives_one_row_per_facet():
     """Each row says when, by which run, and under which identity."""
     tables = gather(*[(capture(facet), "ok") for facet in BODIES])
-    for facet in FACET_TABLES:
+    for facet in BODIES:
         row = only(tables, facet)
         assert (row["outcome"], row["observed_at"], row["confirmed_at"], row["sighting_count"]) == ("ok", NOON, NOON, 1)
         assert row["series"] == ("pypi:django-name" if facet == "project" else "github:7")
@@ -335,7 +349,7 @@ def under(subject, answers):
 @given(st.lists(ANSWER, max_size=8))
 def test_gathering_the_same_answers_twice_changes_nothing(answers):
     """Twice is once, and tables may be asked for repeatedly."""
-    gathering = Gathering({})
+    gathering = Gathering(Known({}))
     for taken, verdict in [*answers, *answers]:
         gathering.add(taken, verdict)
     assert gathering.tables() == gathering.tables()

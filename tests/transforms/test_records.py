@@ -18,7 +18,7 @@ FACETS = ("repo", "head", "weeks", "participants", "project")
 VALUES = {
     "repo": {
         "repo_id": 7, "full_name": "Owner/Name", "description": "A calendar.", "stars_count": 1331, "watchers_count": 62,
-        "forks_count": 402, "open_issues_count": 91, "is_archived": False, "license": "BSD-3-Clause", "pushed_at": NOW,
+        "forks_count": 402, "is_archived": False, "license": "BSD-3-Clause", "pushed_at": NOW,
     },
     "head": {"last_commit_at": datetime(2026, 2, 15, 19, 46, 55, tzinfo=UTC)},
     "weeks": {"weeks": [0] * 51 + [10], "weeks_end_on": date(2026, 2, 15), "weeks_source": "participation"},
@@ -82,10 +82,10 @@ def row(facet, outcome="ok", *, ago=timedelta(hours=1), since=None, **changes):
 def latest_of(*rows):
     """What the store gives: the newest rows of each history table."""
     return {
-        FACET_TABLES[facet].name: pa.Table.from_pylist(
-            [values for name, values in rows if name == facet], schema=FACET_TABLES[facet].schema.append(pa.field("is_good", pa.bool_()))
+        table.name: pa.Table.from_pylist(
+            [values for name, values in rows if name == facet], schema=table.schema.append(pa.field("is_good", pa.bool_()))
         )
-        for facet in FACETS
+        for facet, table in FACET_TABLES.items()
     }
 
 

@@ -36,7 +36,7 @@ def folder(tmp_path):
     """A data folder whose store knows two runs and one repository."""
     folder = DataFolder(tmp_path / "data")
     with folder.lock(), open_store(folder, is_read_only=False) as store:
-        rows = [observation(2, "github:2", stars_count=8, topics=["a", "b"]), observation(1, stars_count=7)]
+        rows = [observation(2, "github:2", stars_count=8, full_name="A/b"), observation(1, stars_count=7)]
         store.load(
             run=run_row("run-0"),
             tables={"repo_observations": rows_of(REPO_OBSERVATIONS, rows)},
@@ -67,9 +67,9 @@ def test_a_publication_holds_every_table_as_told(folder):
         assert comments == {table.name: table.comment for table in PUBLIC_TABLES}
         rows = connection.execute("SELECT id, stars_count, participants FROM packages").fetchall()
         assert rows == [(1, None, []), (2, 100, ["ann", "bob"])]
-        assert connection.execute("SELECT series, topics FROM repo_observations").fetchall() == [
+        assert connection.execute("SELECT series, full_name FROM repo_observations").fetchall() == [
             ("github:1", None),
-            ("github:2", ["a", "b"]),
+            ("github:2", "A/b"),
         ]
         assert connection.execute("SELECT sequence FROM fetches").fetchall() == [(1,), (2,), (3,)]
         keys = connection.execute("SELECT table_name FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY'").fetchall()
@@ -98,7 +98,7 @@ def test_manifest_tells_what_it_is(folder):
     """Run, as-of, rows, checks, and size and checksum of every file there is."""
     info = publish_packages(folder, "run-1", MANY)
     manifest = json.loads((info.path / MANIFEST).read_text())
-    assert (manifest["schema_version"], manifest["run_id"], manifest["as_of_at"]) == (1, "run-1", hour(24).isoformat())
+    assert (manifest["schema_version"], manifest["run_id"], manifest["as_of_at"]) == (2, "run-1", hour(24).isoformat())
     assert manifest["counts"] == dict(info.counts)
     assert manifest["counts"]["packages"] == 30
     assert {check["name"] for check in manifest["checks"]} == {check.name for check in info.checks}

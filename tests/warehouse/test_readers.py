@@ -123,7 +123,7 @@ def test_threads_share_a_publication(publication):
         ("FROM packages LIMIT 3;", 3),
         ("WITH a AS (SELECT 1 AS n) SELECT n FROM a -- comment", 1),
         ("VALUES (1), (2)", 2),
-        ("SHOW TABLES", 14),
+        ("SHOW TABLES", 16),
         ("DESCRIBE grids", 8),
         ("SUMMARIZE categories", 8),
         ("EXPLAIN SELECT 1", 1),
