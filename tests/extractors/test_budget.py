@@ -401,24 +401,36 @@ def test_graphql_time_is_kept():
     assert it.describe(60) == "waiting 7 s for GitHub GraphQL's 60 seconds a minute"
 
 
+def test_a_minute_begins_quickly_and_goes_on_steadily():
+    """All lanes are open until time is used; then there are fewer, down to two of REST and one of GraphQL, and never none."""
+    account = Account(90)
+    rest = Budget(Terms(service="GitHub", limit=None), concurrency=16, account=account)
+    queries = Budget(Terms(service="x", limit=None, seconds_per_minute=60, steady=1), concurrency=4, account=account)
+    seen = []
+    for at in (1, 16, 31, 46):
+        for second in range(at - 1, at + 14 if at > 1 else 1):
+            queries.spend(second)
+            queries.settle(sent_at=second, at=second + 1, now=NOW, status=200, headers={}, cost=1)
+        seen.append((lanes_of(rest, at + 15), lanes_of(queries, at + 15)))
+    assert seen == [(16, 4), (11, 2), (5, 1), (2, 1)]
+
+
 def test_the_time_of_both_meters_is_kept():
     """Ninety seconds of answers in a minute, of whichever meter, are enough for one account."""
     account = Account(90)
     rest = Budget(Terms(service="GitHub", limit=None), concurrency=50, account=account)
     queries = graphql(limit=None, account=account)
-    for it, seconds in ((rest, 5), (queries, 5)):
-        for _ in range(6):
+    for it, count in ((rest, 10), (queries, 6)):
+        for _ in range(count):
             it.spend(0)
-        for _ in range(6):
-            it.settle(sent_at=0, at=seconds, now=NOW, status=200, headers={}, cost=1)
-    assert queries.delay(5) == 0  # 60 of 90 in all, 30 of 60 for GraphQL
-    for _ in range(5):
+        for _ in range(count):
+            it.settle(sent_at=0, at=5, now=NOW, status=200, headers={}, cost=1)
+    assert queries.delay(5) == 0  # 80 of 90 in all, 30 of 60 for GraphQL
+    for _ in range(2):
         assert rest.delay(5) == 0
         rest.spend(5)
-    assert rest.delay(5) == 0
-    rest.spend(5)
-    assert (rest.delay(5), queries.delay(5)) == (61, 61)
-    assert rest.describe(5) == "waiting 61 s for GitHub's 90 seconds a minute"
+    assert queries.delay(5) == 61
+    assert queries.describe(5) == "waiting 61 s for GitHub GraphQL's 90 seconds a minute"
 
 
 def test_an_account_has_a_hundred_requests_in_flight_over_both_meters():
@@ -521,14 +533,14 @@ def test_a_service_in_trouble_is_asked_less_at_once():
     assert lanes_of(it) == 4
 
 
-def lanes_of(it: Budget) -> int:
+def lanes_of(it: Budget, at: float = 0) -> int:
     """Count how many requests a budget lets out at once."""
     sent = 0
-    while it.delay(0) == 0:
-        it.spend(0)
+    while it.delay(at) == 0:
+        it.spend(at)
         sent += 1
     for _ in range(sent):
-        it.forget(0)
+        it.forget(at)
     return sent
 
 

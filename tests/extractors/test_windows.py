@@ -130,3 +130,14 @@ def test_no_minute_sees_more_seconds(steps, longest):
         flying.sort(key=lambda pair: pair[1])
     for end, _ in done:
         assert sum(seconds for other, seconds in done if end - 60 < other <= end) <= 60 + 1e-6
+
+
+def test_the_more_is_used_the_fewer_go_at_once():
+    """All lanes in a fresh minute, fewer with every second used, none beyond the steady ones from half of them on."""
+    it = Seconds(60)
+    assert it.share(0) == 1
+    for at, share in ((10, 0.75), (20, 0.5), (30, 0.25), (40, 0), (50, 0)):
+        it.begin(at - 10)
+        it.end(at - 10, at - 2.5)
+        assert it.share(at) == share
+    assert (it.share(17 + WINDOW), it.share(17.5 + WINDOW)) == (0, 0.25)
