@@ -46,13 +46,15 @@ class HistoryPage:
     """One page of the commits of a default branch, newest first.
 
     Attributes:
-        head_oid: the newest commit of the branch when the page was answered.
+        repo_id: GitHub's numeric id of the repository, should another one have taken the name.
+        head_oid: the newest commit of the branch when the page was answered; ``None`` when there is none.
         total_count: commits since the moment asked for, on all pages.
         has_next: there is a further page, asked for with ``end_cursor``.
         commits: those of this page.
     """
 
-    head_oid: str
+    repo_id: int | None
+    head_oid: str | None
     total_count: int
     has_next: bool
     end_cursor: str | None
@@ -60,6 +62,7 @@ class HistoryPage:
 
 
 _PATH = "defaultBranchRef.target."
+_REPO_ID = Field("repo_id", "databaseId", whole, is_nullable=True, is_optional=True)
 _PAGE_FIELDS = (
     Field("head_oid", _PATH + "oid", filled_text),
     Field("total_count", _PATH + "history.totalCount", whole),
@@ -80,6 +83,10 @@ def decipher_history(body: bytes) -> HistoryPage:
     """Read the node of one repository in the answer to a history query; raises InvalidAnswer."""
     problems: list[str] = []
     document = decode_object(body)
+    repo_id = read_fields(document, (_REPO_ID,), problems)["repo_id"]
+    if document.get("defaultBranchRef", ...) is None:  # without a commit there is no branch
+        raise_if_any(problems)
+        return HistoryPage(repo_id=repo_id, head_oid=None, total_count=0, has_next=False, end_cursor=None, commits=())
     values = read_fields(document, _PAGE_FIELDS, problems)
     raise_if_any(problems)
     nodes = document["defaultBranchRef"]["target"]["history"].get("nodes")
@@ -89,7 +96,7 @@ def decipher_history(body: bytes) -> HistoryPage:
     raise_if_any(problems)
     if values["has_next"] and not values["end_cursor"]:
         raise InvalidAnswer([f"{_PATH}history.pageInfo.endCursor: missing although there is a next page"])
-    return HistoryPage(**values, commits=commits)
+    return HistoryPage(repo_id=repo_id, **values, commits=commits)
 
 
 def _commit(node: Any, index: int, problems: list[str]) -> Commit:
@@ -126,6 +133,6 @@ def weeks_of(days: Mapping[date, int], ends_on: date) -> list[int]:
 
 
 def within_reach(days: Mapping[date, int], on: date) -> dict[date, int]:
-    """Leave out days that are in no window that ends on ``on`` or later."""
+    """Leave out the days before the 52 weeks that end on ``on``: no later window has them, and they were not read whole."""
     first = on - timedelta(days=WEEKS_COUNT * DAYS_A_WEEK)
     return {day: count for day, count in days.items() if day >= first}

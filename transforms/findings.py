@@ -17,6 +17,7 @@ from transforms.schemas import FINDINGS
 from transforms.versions import is_valid_requires_python
 
 NOTE, WARNING, ERROR = "note", "warning", "error"
+_SAYING_NOTHING = ("ok", "unchanged", "empty")
 _KEPT = "The last good values stay, with their date."
 
 
@@ -29,7 +30,9 @@ def find(facet: str, rows: pa.Table, known: Known) -> list[dict[str, Any]]:
     looked_at = {"subject", "outcome", "detail", "run_id", "observed_at", "code"}
     found = [
         _finding(row, *told)
-        for row in rows.filter(pc.not_equal(rows["outcome"], "ok")).select(sorted(looked_at)).to_pylist()
+        for row in rows.filter(pc.invert(pc.is_in(rows["outcome"], value_set=pa.array(_SAYING_NOTHING))))
+        .select(sorted(looked_at))
+        .to_pylist()
         for told in _of_outcome(facet, row)
     ]
     look, columns = {"repo": (_of_repo, ("repo_id", "full_name")), "project": (_of_project, ("requires_python",))}.get(facet, (None, ()))

@@ -1,93 +1,133 @@
 """Pages of commits become the weeks of a repository, and carry its list of participants on.
 
-A history is read whole (every commit of the window, page after page) or since a head known before, whose days are then carried
-on. What is new since a known head is only counted when no merge is among it: what a merge brings may stand behind that head.
+A history is read whole (every commit of the window, page after page), or only what is new since a head known before, whose days
+are then carried on. The latter counts only when no merge is among it: what a merge brings may stand behind that head.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import orjson
 
-from transforms.commits import Commit, HistoryPage, bucket_days, weeks_of, within_reach
+from transforms.commits import DAYS_A_WEEK, WEEKS_COUNT, Commit, HistoryPage, bucket_days, weeks_of, within_reach
 from transforms.known import Known, KnownParticipants
 from transforms.readings import CaptureView, Reading
 from transforms.times import utc_day
 
 HISTORY = "history"
+WINDOW = timedelta(days=WEEKS_COUNT * DAYS_A_WEEK)
+REWRITTEN = "the commit at which the list was known is not in the history any more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the pages so far say: a reading of the weeks, and one of the participants once the history is complete."""
+    """What the pages so far say.
+
+    Attributes:
+        weeks: a reading of the weeks.
+        at: when the page came that shows the newest commit; the weeks were true then.
+        participants: once the history is complete, the list of participants carried on to its newest commit; ``None`` when there
+            is no list, or it speaks of that commit already.
+    """
 
     weeks: Reading
+    at: datetime
     participants: Reading | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Line:
-    """The commits of one repository so far, newest first, and the head they begin at."""
+    """The commits of one repository so far, newest page first, and the answer they begin with."""
 
-    head_oid: str
-    pages: int = 0
-    commits: list[Commit] = field(default_factory=list)
+    repo_id: int | None
+    head_oid: str | None
+    until_oid: str | None
+    at: datetime
+    pages: list[tuple[Commit, ...]] = field(default_factory=list)
+
+    @property
+    def commits(self) -> list[Commit]:
+        return [commit for page in self.pages for commit in page]
 
 
 class Histories:
-    """Collects pages by subject."""
+    """Collects the pages of one run by subject."""
 
     def __init__(self, known: Known) -> None:
         self._known = known
         self._lines: dict[str, _Line] = {}
+        self._complete: set[str] = set()
 
-    def add(self, capture: CaptureView, reading: Reading) -> Told:
-        """Take one page; ``capture.request`` is its target as JSON (a list of one), ``reading`` what its answer was read as."""
+    def add(self, capture: CaptureView, reading: Reading) -> Told | None:
+        """Take one page; ``capture.request`` is its target as JSON (a list of one), ``reading`` what its answer was read as.
+
+        A page that failed and comes after all belongs where it was missing; a first page begins anew; a further page of a history
+        that is complete says nothing (``None``).
+        """
         page = reading.history
         if page is None:
-            self._lines.pop(capture.subject, None)
-            return Told(weeks=reading)
-        line = self._lines.pop(capture.subject, None)
-        if capture.page == 1 or line is None:
-            line = _Line(page.head_oid)
-        if line.pages != capture.page - 1:
-            return Told(weeks=Reading(outcome="failed", detail=f"page {capture.page} of the commits came without those before it"))
-        line.pages += 1
-        line.commits += page.commits
-        on = utc_day(capture.fetched_at)
-        days = self._days(capture.subject, line, page, _until(capture))
+            return Told(weeks=reading, at=capture.fetched_at)
+        line = self._line(capture, page)
+        if line is None and capture.subject in self._complete:
+            return None
+        if line is None:
+            detail = f"page {capture.page} of the commits came without those before it"
+            return Told(weeks=Reading(outcome="failed", detail=detail), at=capture.fetched_at)
+        days = self._days(capture.subject, line, page)
         if days is None:
-            self._lines[capture.subject] = line
-            return Told(weeks=Reading(outcome="limited", detail=f"page {capture.page + 1} of the commits was not asked for"))
-        days = within_reach(days, on)
-        row = {
-            "weeks": weeks_of(days, on),
-            "weeks_end_on": on,
-            "weeks_source": HISTORY,
-            "weeks_head_oid": line.head_oid,
-            "days_on": list(days),
-            "day_counts": list(days.values()),
-        }
-        known = self._known.participants(capture.subject)
-        return Told(weeks=Reading(outcome="ok", row=row), participants=carry_on(known, line.head_oid, line.commits) if known else None)
+            detail = f"page {capture.page + 1} of the commits was not asked for"
+            return Told(weeks=Reading(outcome="limited", detail=detail), at=line.at)
+        del self._lines[capture.subject]
+        self._complete.add(capture.subject)
+        people = self._carried_on(capture.subject, line, is_whole=not page.has_next)
+        return Told(weeks=_weeks(line, days), at=line.at, participants=people)
 
-    def _days(self, subject: str, line: _Line, page: HistoryPage, until_oid: str | None) -> dict[date, int] | None:
+    def _line(self, capture: CaptureView, page: HistoryPage) -> _Line | None:
+        """Put the page where it belongs; ``None`` when there is no place for it."""
+        if capture.page == 1:
+            self._complete.discard(capture.subject)
+            self._lines[capture.subject] = _Line(
+                repo_id=page.repo_id, head_oid=page.head_oid, until_oid=_until(capture), at=capture.fetched_at
+            )
+        line = self._lines.get(capture.subject)
+        if line is None or len(line.pages) < capture.page - 1:
+            return None
+        del line.pages[capture.page - 1 :]
+        line.pages.append(page.commits)
+        return line
+
+    def _days(self, subject: str, line: _Line, page: HistoryPage) -> dict[date, int] | None:
         """Commits by day once they are complete."""
         if not page.has_next:
             return bucket_days(line.commits)
-        known = self._known.weeks(subject)
-        fresh = newer(line.commits, until_oid)
-        if fresh is None or known is None or known.source != HISTORY or known.head_oid != until_oid:
+        known = self._known.weeks(subject) if self._is_own(subject, line) else None
+        fresh = newer(line.commits, line.until_oid)
+        if fresh is None or known is None or known.source != HISTORY or known.head_oid != line.until_oid:
             return None
         if any(commit.is_merge is not False for commit in fresh):
             return None
-        days = dict(known.days)
-        for day, count in bucket_days(fresh).items():
-            days[day] = days.get(day, 0) + count
-        return dict(sorted(days.items()))
+        return add_days(known.days, bucket_days(fresh))
+
+    def _carried_on(self, subject: str, line: _Line, *, is_whole: bool) -> Reading | None:
+        known = self._known.participants(subject) if self._is_own(subject, line) else None
+        if known is None or line.head_oid is None or known.head_oid == line.head_oid:
+            return None
+        fresh = newer(line.commits, known.head_oid)
+        if fresh is None and known.head_oid is not None:
+            committed_at = self._known.committed_at(subject, known.head_oid)
+            if is_whole and committed_at is not None and committed_at < window_start(line.at):
+                fresh = line.commits  # all of the window is newer than that
+        if fresh is None:
+            return Reading(outcome="failed", detail=REWRITTEN)
+        return carry_on(known, line.head_oid, fresh, line.commits)
+
+    def _is_own(self, subject: str, line: _Line) -> bool:
+        """Whether what is known is of this repository, and not of another one that had its name before."""
+        repo = self._known.repo(subject)
+        return repo is None or line.repo_id in (None, repo[0])
 
 
 def newer(commits: list[Commit], oid: str | None) -> list[Commit] | None:
@@ -95,31 +135,58 @@ def newer(commits: list[Commit], oid: str | None) -> list[Commit] | None:
     return next((commits[:index] for index, commit in enumerate(commits) if commit.oid == oid), None)
 
 
-def carry_on(known: KnownParticipants, head_oid: str, commits: list[Commit]) -> Reading:
-    """Carry a list of participants on with the commits since the head it speaks of: each counts for its author.
+def window_start(at: datetime) -> datetime:
+    """The UTC midnight at which the 52 weeks begin that end on the day of ``at``."""
+    return datetime.combine(utc_day(at) - WINDOW, time(), UTC)
 
-    When that head is not among the commits, only people who are not in the list yet are added, for what they did in the window.
+
+def add_days(*counts: dict[date, int]) -> dict[date, int]:
+    """Add commits by day up, oldest day first."""
+    days: dict[date, int] = {}
+    for part in counts:
+        for day, count in part.items():
+            days[day] = days.get(day, 0) + count
+    return dict(sorted(days.items()))
+
+
+def carry_on(known: KnownParticipants, head_oid: str, fresh: list[Commit], seen: list[Commit]) -> Reading:
+    """Carry a list of participants on to ``head_oid``: each fresh commit counts for its author.
+
+    Whoever made another commit that was ``seen`` and is not in the list (GitHub links only so many addresses to people) is added
+    for those. Most commits first; equals keep their order, new ones come last.
     """
     counts = dict(zip(known.logins, known.counts, strict=True))
-    before = dict(counts)
-    fresh = newer(commits, known.head_oid)
-    for commit in fresh or ():
-        if commit.login is not None:
+    listed = frozenset(counts)
+    for commit in fresh:
+        if commit.login in listed:
+            counts[commit.login] += 1
+    for commit in seen:
+        if commit.login is not None and commit.login not in listed:
             counts[commit.login] = counts.get(commit.login, 0) + 1
-    strangers: dict[str, int] = {}
-    for commit in commits:
-        if commit.login is not None and commit.login not in counts:
-            strangers[commit.login] = strangers.get(commit.login, 0) + 1
-    counts |= strangers
     ranked = sorted(counts.items(), key=lambda pair: -pair[1])
+    is_same = list(counts.values()) == known.counts
     row: dict[str, Any] = {
         "logins": [login for login, _count in ranked],
         "commit_counts": [count for _login, count in ranked],
         "participants_head_oid": head_oid,
-        "participants_source": known.source if counts == before and fresh is not None else HISTORY,
+        "participants_source": known.source if is_same else HISTORY,
         "listed_at": known.listed_at,
     }
     return Reading(outcome=known.outcome, row=row)
+
+
+def _weeks(line: _Line, days: dict[date, int]) -> Reading:
+    on = utc_day(line.at)
+    days = within_reach(days, on)
+    row = {
+        "weeks": weeks_of(days, on),
+        "weeks_end_on": on,
+        "weeks_source": HISTORY,
+        "weeks_head_oid": line.head_oid,
+        "days_on": list(days),
+        "day_counts": list(days.values()),
+    }
+    return Reading(outcome="ok", row=row)
 
 
 def _until(capture: CaptureView) -> str | None:

@@ -5,17 +5,21 @@ Only good answers of the series that a subject follows now are known; see ``Stor
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.schemas import FACET_TABLES
 
-CLOSED = frozenset({"missing", "blocked"})
+CLOSED = ("missing", "blocked")
+_AGE = [("subject", "ascending"), ("confirmed_at", "ascending"), ("observed_at", "ascending")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,44 +45,26 @@ class KnownParticipants:
 
 
 class Known:
-    """Lookups over the newest good rows."""
+    """Lookups over the newest good rows; ``latest`` is what ``Store.latest`` gives, a table that is absent knows nothing."""
 
     def __init__(self, latest: Mapping[str, pa.Table]) -> None:
-        """Take what ``Store.latest`` gives; tables that are absent know nothing."""
-        self._tables: dict[str, pa.Table] = {}
-        self._rows: dict[str, dict[str, int]] = {}
-        self._closed: dict[str, tuple[str, str | None]] = {}
-        projects = latest.get(FACET_TABLES["project"].name)
-        if projects is not None:
-            newest = projects.sort_by([("confirmed_at", "ascending"), ("observed_at", "ascending")])
-            told = zip(newest["outcome"].to_pylist(), newest["detail"].to_pylist(), strict=True)
-            said = dict(zip(newest["subject"].to_pylist(), told, strict=True))
-            self._closed = {subject: (outcome, detail) for subject, (outcome, detail) in said.items() if outcome in CLOSED}
-        for facet, table in FACET_TABLES.items():
-            rows = latest.get(table.name)
-            if rows is None:
-                continue
-            good = rows.filter(rows["is_good"]).combine_chunks()
-            good = good.sort_by([("confirmed_at", "ascending"), ("observed_at", "ascending")])
-            self._tables[facet] = good
-            self._rows[facet] = {subject: index for index, subject in enumerate(good["subject"].to_pylist())}
+        self._latest = latest
+        self._good: dict[str, pa.Table] = {}
 
     def repo(self, subject: str) -> tuple[int, str | None, str] | None:
         """GitHub's numeric id, its GraphQL id and ``owner/name`` as it spells it."""
         row = self._row("repo", subject, ("repo_id", "node_id", "full_name"))
         return (row["repo_id"], row["node_id"], row["full_name"]) if row else None
 
-    def repo_ids(self) -> dict[str, int]:
-        """GitHub's numeric id of every repository known."""
-        table = self._tables.get("repo")
-        if table is None:
-            return {}
-        return dict(zip(table["subject"].to_pylist(), table["repo_id"].to_pylist(), strict=True))
-
     def head_oid(self, subject: str) -> str | None:
         """The newest commit."""
         row = self._row("head", subject, ("head_oid",))
         return row["head_oid"] if row else None
+
+    def committed_at(self, subject: str, oid: str) -> datetime | None:
+        """When a commit was committed, if it is the newest one known."""
+        row = self._row("head", subject, ("head_oid", "last_commit_at"))
+        return row["last_commit_at"] if row and row["head_oid"] == oid else None
 
     def weeks(self, subject: str) -> KnownWeeks | None:
         """The commits as last read."""
@@ -117,20 +103,46 @@ class Known:
         return (row[column], row["confirmed_at"]) if row and row[column] is not None else None
 
     def projects(self) -> Iterator[tuple[str, int]]:
-        """Every project with its serial, where one is known."""
-        table = self._tables.get("project")
-        if table is None:
-            return
-        held = table.filter(pc.is_valid(table["serial"]))
-        yield from zip(held["subject"].to_pylist(), held["serial"].to_pylist(), strict=True)
+        """Every project whose newest answer is good, with its serial where one is known."""
+        rows = self._newest_projects
+        rows = rows.filter(pc.and_(rows["is_good"], pc.is_valid(rows["serial"])))
+        for batch in rows.select(["subject", "serial"]).to_batches():
+            yield from zip(batch["subject"].to_pylist(), batch["serial"].to_pylist(), strict=True)
 
+    @cached_property
     def closed_projects(self) -> Mapping[str, tuple[str, str | None]]:
         """Outcome and reason of every project that was missing or withheld when last asked for."""
-        return self._closed
+        rows = self._newest_projects
+        rows = rows.filter(pc.is_in(rows["outcome"], value_set=pa.array(CLOSED)))
+        told = zip(rows["outcome"].to_pylist(), rows["detail"].to_pylist(), strict=True)
+        return dict(zip(rows["subject"].to_pylist(), told, strict=True))
+
+    @cached_property
+    def _newest_projects(self) -> pa.Table:
+        rows = self._latest.get(FACET_TABLES["project"].name)
+        return _last_of_each(FACET_TABLES["project"].schema.append(pa.field("is_good", pa.bool_())).empty_table() if rows is None else rows)
 
     def _row(self, facet: str, subject: str, columns: tuple[str, ...]) -> dict[str, Any] | None:
-        index = self._rows.get(facet, {}).get(subject)
-        if index is None:
+        rows = self._rows(facet)
+        subjects = rows["subject"].chunk(0) if rows.num_rows else []
+        index = bisect_left(range(len(subjects)), subject, key=lambda at: subjects[at].as_py())
+        if index == len(subjects) or subjects[index].as_py() != subject:
             return None
-        table = self._tables[facet]
-        return {name: table[name][index].as_py() for name in columns}
+        return {name: rows[name][index].as_py() for name in columns}
+
+    def _rows(self, facet: str) -> pa.Table:
+        """The good rows of a facet, one a subject, sorted by subject."""
+        if facet not in self._good:
+            rows = self._latest.get(FACET_TABLES[facet].name)
+            self._good[facet] = FACET_TABLES[facet].schema.empty_table() if rows is None else _last_of_each(rows.filter(rows["is_good"]))
+        return self._good[facet]
+
+
+def _last_of_each(rows: pa.Table) -> pa.Table:
+    """The row of each subject that was confirmed last, sorted by subject, in one chunk."""
+    rows = rows.sort_by(_AGE).combine_chunks()
+    if rows.num_rows < 2:  # noqa: PLR2004 - nothing to compare
+        return rows
+    subjects = rows["subject"].chunk(0)
+    is_last = np.append(pc.not_equal(subjects[1:], subjects[:-1]).to_numpy(zero_copy_only=False), True)
+    return rows.filter(pa.array(is_last)).combine_chunks()

@@ -103,6 +103,7 @@ class Reading:
         row: value columns of the facet's table.
         releases: value columns of ``releases``, for a project.
         people: (login, commits) of one page of participants.
+        history: one page of commits.
     """
 
     outcome: str
@@ -133,8 +134,9 @@ def read_probe(capture: CaptureView, verdict: str) -> dict[str, Reading]:
     repo = Reading(outcome="ok", row=values)
     if head["head_oid"] is not None:
         return {"repo": repo, "head": Reading(outcome="ok", row=head)}
-    weeks = empty_weeks(utc_day(capture.fetched_at), "history")
-    return {"repo": repo, "head": _NO_COMMITS, "weeks": Reading(outcome="ok", row=weeks), "participants": Reading(outcome="ok", people=[])}
+    nobody = {"logins": [], "commit_counts": [], "participants_source": "contributors", "listed_at": capture.fetched_at}
+    weeks = Reading(outcome="ok", row=empty_weeks(utc_day(capture.fetched_at), "history"))
+    return {"repo": repo, "head": _NO_COMMITS, "weeks": weeks, "participants": Reading(outcome="ok", row=nobody)}
 
 
 def read_answer(capture: CaptureView, verdict: str) -> Reading:
@@ -143,6 +145,8 @@ def read_answer(capture: CaptureView, verdict: str) -> Reading:
         return _EMPTY[capture.facet](capture)
     if verdict == "unchanged":
         return Reading(outcome="unchanged")
+    if verdict == "garbled" and capture.facet == "status" and "html" in capture.headers.get("content-type", ""):
+        return Reading(outcome="unsupported", detail="the index has no page in JSON")  # as most mirrors
     if verdict != "ok":
         return Reading(outcome=OUTCOMES[verdict], detail=_why(capture, verdict))
     try:
@@ -215,6 +219,8 @@ _EMPTY: Mapping[str, Callable[[CaptureView], Reading]] = {
 
 def _why(capture: CaptureView, verdict: str) -> str:
     """Say why there are no values. Nothing that differs between two sightings of one reason: no times, no request ids."""
+    if capture.request is not None and capture.error:  # one part of an answer about many, in the service's words
+        return capture.error
     status = f"HTTP {capture.status}" if capture.status is not None else "no answer"
     match verdict:
         case "blocked":

@@ -224,11 +224,12 @@ def _columns(rows: pa.Table, as_of: datetime, max_age: timedelta) -> dict[str, A
 def _confirm_by_head(columns: dict[str, Any], facet: str) -> None:
     """What was read at a head holds as long as that is the newest commit: it is confirmed whenever the head is.
 
-    A failure to read it again does not count then. GitHub's own 52 numbers do not hold: they are those of one day.
+    A failure to read it again does not count then. GitHub's own 52 numbers hold for one day only.
     """
     is_same = pc.fill_null(pc.equal(columns["head_oid"], columns[f"{facet}_head_oid"]), fill_value=False)
     if facet == "weeks":
-        is_same = pc.and_(is_same, pc.fill_null(pc.equal(columns["weeks_source"], HISTORY), fill_value=False))
+        is_of_day = pc.equal(pc.cast(columns["head.good_at"], pa.date32()), columns["weeks_end_on"])
+        is_same = pc.and_(is_same, pc.or_(pc.is_valid(columns["days_on"]), pc.fill_null(is_of_day, fill_value=False)))
     is_later = pc.fill_null(pc.greater(columns["head.good_at"], columns[f"{facet}.good_at"]), fill_value=False)
     is_later = pc.and_(is_same, is_later)
     for name in ("good_at", "confirmed_at"):

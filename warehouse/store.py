@@ -19,13 +19,14 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, PROJECT_OBSERVATIONS, RELEASES, RUNS, STORE_TABLES, VALIDATORS, Table
+from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, PROJECT_OBSERVATIONS, RELEASES, RUNS, STORE_TABLES, Table
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, arrow, columns_of, connect, ddl, fill, first_line
 from warehouse.durable import sync_folder
 from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreUnusable, WarehouseError
 from warehouse.folder import DataFolder
 from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_history
 from warehouse.listings import LISTINGS_DDL, join_listings
+from warehouse.validators import join_validators, validators_of
 
 SCHEMA_VERSION = 2
 _ROWS_AT_ONCE = 10_000
@@ -48,19 +49,6 @@ _ADD_NEW_ROWS = """
 INSERT INTO store.main.$table BY NAME
 SELECT i.* FROM (FROM incoming QUALIFY row_number() OVER (PARTITION BY $key) = 1) i
 ANTI JOIN store.main.$table t USING ($key)
-"""
-
-
-_REPLACE_VALIDATORS = """
-DELETE FROM store.main.validators v USING incoming i
-WHERE v.identity = i.identity AND v.api_version = i.api_version AND v.url = i.url AND v.subject = i.subject AND v.seen_at <= i.seen_at;
-INSERT INTO store.main.validators BY NAME
-SELECT i.* FROM incoming i ANTI JOIN store.main.validators v USING (identity, api_version, url, subject)
-WHERE i.etag IS NOT NULL OR i.last_modified IS NOT NULL;
-"""
-
-_VALIDATORS_OF = """
-SELECT v.identity, v.api_version, v.url, v.etag, v.last_modified FROM store.main.validators v JOIN asked a ON a.subject = v.subject
 """
 
 
@@ -116,7 +104,7 @@ class Store:
                 join_listings(connection, releases, projects)
             _add_new_rows(connection, FETCHES, fetches)
             _add_new_rows(connection, FINDINGS, tables.get(FINDINGS.name, ()))
-            _replace_validators(connection, tables.get(VALIDATORS.name, VALIDATORS.schema.empty_table()))
+            join_validators(connection, tables)
             if run is not None:
                 _replace_run(connection, run)
             _note_files(connection, files)
@@ -156,13 +144,9 @@ class Store:
         return outcomes
 
     def validators(self, subjects: Iterable[str]) -> dict[tuple[str, str, str], tuple[str | None, str | None]]:
-        """The validators of the newest good answers about these subjects: ``{(identity, api_version, url): (etag, last_modified)}``."""
-        asked = pa.table({"subject": pa.array(sorted(set(subjects)), pa.string())})
+        """What vouches for the newest good answers about these subjects: ``{(identity, api_version, url): (etag, last_modified)}``."""
         with self._reading():
-            self.connection.register("asked", asked)
-            rows = self.connection.execute(_VALIDATORS_OF).fetchall()
-            self.connection.unregister("asked")
-        return {(identity, api_version, url): (etag, last_modified) for identity, api_version, url, etag, last_modified in rows}
+            return validators_of(self.connection, subjects)
 
     def runs(self) -> list[dict[str, Any]]:
         """The rows of ``runs``, oldest first."""
@@ -331,13 +315,6 @@ def _add_new_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.
     if incoming.num_rows:
         connection.register("incoming", incoming.select(table.names).cast(table.schema))
         connection.execute(fill(_ADD_NEW_ROWS, table=table.name, key=columns_of(table.key)))
-        connection.unregister("incoming")
-
-
-def _replace_validators(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
-    if rows.num_rows:
-        connection.register("incoming", rows.select(VALIDATORS.names).cast(VALIDATORS.schema))
-        connection.execute(_REPLACE_VALIDATORS)
         connection.unregister("incoming")
 
 

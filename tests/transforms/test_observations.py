@@ -8,32 +8,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.transforms.answers_as_sent import BODIES, NOON, capture, file_entry, head_body, people_body, project_body, repo_body, weeks_body
-from transforms.known import Known
-from transforms.observations import PAGES_MAX, Gathering, ledger_row
+from tests.transforms.answers_as_sent import (
+    BODIES,
+    NOON,
+    capture,
+    file_entry,
+    head_body,
+    known_of,
+    people_body,
+    project_body,
+    repo_body,
+    weeks_body,
+)
+from transforms.lists import PAGES_MAX
+from transforms.observations import Gathering, ledger_row
 from transforms.row_buffer import ROWS_HELD, RowBuffer
-from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, HISTORY_TABLES, RELEASES, REPO_OBSERVATIONS, VALIDATORS
+from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, HISTORY_TABLES, RELEASES, VALIDATORS
 
 NEXT = {"link": '<http://127.0.0.1:9/repositories/7/contributors?page=2>; rel="next", <http://127.0.0.1:9/x?page=3>; rel="last"'}
 LAST = {"link": '<http://127.0.0.1:9/x?rel=next>; rel="first", <http://127.0.0.1:9/x?page=1>; rel="prev"'}
 
 
-def known_of(repositories):
-    """What the store knows: id and full name by subject."""
-    rows = [
-        {
-            "series": f"github:{repo_id}", "observed_at": NOON, "confirmed_at": NOON, "sighting_count": 1, "subject": subject,
-            "outcome": "ok", "repo_id": repo_id, "full_name": full_name, "is_good": True,
-        }
-        for subject, (repo_id, full_name) in repositories.items()
-    ]  # fmt: skip
-    schema = REPO_OBSERVATIONS.schema.append(pa.field("is_good", pa.bool_()))
-    return Known({REPO_OBSERVATIONS.name: pa.Table.from_pylist(rows, schema=schema)})
-
-
 def gather(*landed, known=None):
     """The tables made of (capture, verdict) pairs in landing order."""
-    gathering = Gathering(known_of(known or {}))
+    gathering = Gathering(known or known_of())
     for taken, verdict in landed:
         gathering.add(taken, verdict)
     return gathering.tables()
@@ -62,10 +60,10 @@ def test_every_table_is_there_with_its_schema_though_nothing_landed():
 def test_a_complete_harvest_of_one_package_gives_one_row_per_facet():
     """Each row says when, by which run, and under which identity."""
     tables = gather(*[(capture(facet), "ok") for facet in BODIES])
-    for facet in BODIES:
+    for facet in FACET_TABLES:
         row = only(tables, facet)
         assert (row["outcome"], row["observed_at"], row["confirmed_at"], row["sighting_count"]) == ("ok", NOON, NOON, 1)
-        assert row["series"] == ("pypi:django-name" if facet == "project" else "github:7")
+        assert row["series"] == ("pypi:django-name" if facet in ("project", "status") else "github:7")
         assert row["run_id"] == "20260215T120000Z-1"
     assert tables["releases"]["version"].to_pylist() == ["1.0"]
     assert tables["releases"]["project"].to_pylist() == ["django-name"]
@@ -205,7 +203,7 @@ def test_whether_a_page_follows_is_read_from_the_relation_alone(link, has_next):
 
 def test_history_follows_the_numeric_id():
     """The id of this run's answer, else the one known before, else the name."""
-    known = {"github:owner/name": (7, "owner/name")}
+    known = known_of(("repo", {"repo_id": 7, "full_name": "owner/name"}))
     assert only(gather((capture("weeks"), "ok"), known=known), "weeks")["series"] == "github:7"
     assert only(gather((capture("repo", status=404), "missing"), known=known), "repo")["series"] == "github:7"
     assert only(gather((capture("weeks"), "ok")), "weeks")["series"] == "github:owner/name"
@@ -214,7 +212,7 @@ def test_history_follows_the_numeric_id():
 
 def test_a_rename_is_told_and_continues_the_series():
     """The answer of a redirect has the new name and the old id."""
-    known = {"github:owner/name": (7, "owner/name")}
+    known = known_of(("repo", {"repo_id": 7, "full_name": "owner/name"}))
     tables = gather((capture("repo", repo_body(full_name="Other/Name")), "ok"), known=known)
     assert codes(tables) == ["repo_renamed"]
     assert "Other/Name" in tables["findings"]["message"][0].as_py()
@@ -223,7 +221,7 @@ def test_a_rename_is_told_and_continues_the_series():
 
 def test_another_repository_under_an_old_name_is_told_and_begins_a_series():
     """Somebody may take over a name; stars of one are not stars of the other."""
-    tables = gather((capture("repo", repo_body(id=8)), "ok"), known={"github:owner/name": (7, "owner/name")})
+    tables = gather((capture("repo", repo_body(id=8)), "ok"), known=known_of(("repo", {"repo_id": 7, "full_name": "owner/name"})))
     assert codes(tables) == ["repo_replaced"]
     assert only(tables, "repo")["series"] == "github:8"
 
@@ -283,7 +281,7 @@ def test_a_404_that_heals_through_the_numeric_id_is_not_reported():
     tables = gather(
         (capture("repo", status=404), "missing"),
         (capture("repo", url="http://127.0.0.1:9/github/repositories/7"), "ok"),
-        known={"github:owner/name": (7, "owner/name")},
+        known=known_of(("repo", {"repo_id": 7, "full_name": "owner/name"})),
     )
     assert (codes(tables), only(tables, "repo")["source_url"]) == ([], "/repositories/7")
 
@@ -349,7 +347,7 @@ def under(subject, answers):
 @given(st.lists(ANSWER, max_size=8))
 def test_gathering_the_same_answers_twice_changes_nothing(answers):
     """Twice is once, and tables may be asked for repeatedly."""
-    gathering = Gathering(Known({}))
+    gathering = Gathering(known_of())
     for taken, verdict in [*answers, *answers]:
         gathering.add(taken, verdict)
     assert gathering.tables() == gathering.tables()

@@ -28,6 +28,7 @@ VALUES = {
         "is_latest_prerelease": False, "summary": "s", "requires_python": ">=3.8", "license": "BSD License",
         "documentation_url": "https://docs.example", "releases_count": 9,
     },
+    "status": {"project_status": "archived", "files_count": 3},
 }  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def catalog_of(*entries, memberships=()):
 
 def row(facet, outcome="ok", *, ago=timedelta(hours=1), since=None, **changes):
     """One row of a history; values of the facet when the outcome is good."""
-    is_project = facet == "project"
+    is_project = facet in ("project", "status")
     subject = "pypi:django-name" if is_project else "github:owner/name"
     values = VALUES[facet] if outcome in ("ok", "capped") else {}
     at = NOW - ago
@@ -82,10 +83,10 @@ def row(facet, outcome="ok", *, ago=timedelta(hours=1), since=None, **changes):
 def latest_of(*rows):
     """What the store gives: the newest rows of each history table."""
     return {
-        table.name: pa.Table.from_pylist(
-            [values for name, values in rows if name == facet], schema=table.schema.append(pa.field("is_good", pa.bool_()))
+        FACET_TABLES[facet].name: pa.Table.from_pylist(
+            [values for name, values in rows if name == facet], schema=FACET_TABLES[facet].schema.append(pa.field("is_good", pa.bool_()))
         )
-        for facet, table in FACET_TABLES.items()
+        for facet in FACET_TABLES
     }
 
 
