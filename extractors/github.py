@@ -10,7 +10,7 @@ repositories to; it survives renames and transfers.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -53,7 +53,7 @@ class _Trail:
     is_conditional: bool = False
 
 
-def repo_plan(
+def repo_plan(  # noqa: PLR0913 - what is asked, of whom, and in which manner
     *,
     subject: str,
     owner: str,
@@ -62,26 +62,32 @@ def repo_plan(
     known_id: int | None,
     is_conditional: bool = False,
     known_pages: int = 1,
+    is_anonymous: bool = False,
+    spared: Callable[[Answer], frozenset[str]] = lambda _answer: frozenset(),
 ) -> Plan:
     """Ask for ``facets`` of one repository in the order repo, head, weeks, participants.
 
     A renamed repository is followed; one that is missing under its name is asked for by ``known_id`` (GitHub's numeric id,
     ``None`` when never seen) before that is believed. Without the repo facet the id is asked from the start.
     With ``is_conditional`` what did not change may be answered with 304; ``known_pages`` is how many pages the list of participants
-    had. Returns a plan to ask for the weeks again when GitHub is still computing them (202: "cached by the SHA of the default
-    branch").
+    had. ``is_anonymous`` asks without credentials from the start. ``spared`` is told the answer about the newest commit and returns
+    facets that then need not be asked for. Returns a plan to ask for the weeks again when GitHub is still computing them (202:
+    "cached by the SHA of the default branch").
     """
     base = f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
-    trail = _Trail(subject=subject, base=base, known_id=known_id, is_conditional=is_conditional)
+    trail = _Trail(subject=subject, base=base, known_id=known_id, is_conditional=is_conditional, is_anonymous=is_anonymous)
     if REPO not in facets and known_id is not None:  # nothing here would show that the name belongs to another by now
         trail.base, trail.known_id = f"/repositories/{known_id}", None
     later: list[Plan] = []
+    left = set(facets)
     for facet in FACETS[GITHUB]:
-        if facet not in facets:
+        if facet not in left:
             continue
         answer, judgement = yield from _ask_facet(trail, facet)
         if judgement.verdict in _ENDING or (facet == REPO and judgement.verdict not in _ANSWERED):
             break
+        if facet == HEAD and judgement.verdict in _ANSWERED:
+            left -= spared(answer)
         if facet == WEEKS and judgement.verdict is Verdict.PENDING:
             later.append(_weeks_later(trail, LATER_TRIES))
         if facet == PARTICIPANTS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from extractors.agenda import Conversation
 from extractors.budget import open_budgets
@@ -90,14 +90,38 @@ def target_of(item: Due) -> Target:
     return Target(subject=item.subject, owner=owner, name=name)
 
 
-def converse(subject: str, facets: frozenset[str], repo_id: int | None, *, pages: int = 1, is_conditional: bool = False) -> Conversation:
-    """The REST conversation about some facets of a repository, by its numeric id where that is known.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a repository is asked about over REST.
 
-    ``is_conditional`` sends the validators of the last answers; let it only where those are what was last believed.
+    Attributes:
+        repo_id: GitHub's numeric id, where known.
+        pages: pages its participants filled when they were last listed.
+        is_conditional: send the validators of the last answers; only where those are what is still believed.
+        is_anonymous: its organisation refuses the token.
+        spared: facets that need not be asked for after the answer about the newest commit.
     """
+
+    repo_id: int | None = None
+    pages: int = 1
+    is_conditional: bool = False
+    is_anonymous: bool = False
+    spared: Callable[[Answer], frozenset[str]] = lambda _answer: frozenset()
+
+
+def converse(subject: str, facets: frozenset[str], manner: Manner) -> Conversation:
+    """The REST conversation about some facets of a repository."""
     owner, _, name = subject.partition(":")[2].partition("/")
     plan = repo_plan(
-        subject=subject, owner=owner, name=name, facets=facets, known_id=repo_id, is_conditional=is_conditional, known_pages=pages
+        subject=subject,
+        owner=owner,
+        name=name,
+        facets=facets,
+        known_id=manner.repo_id,
+        is_conditional=manner.is_conditional,
+        known_pages=manner.pages,
+        is_anonymous=manner.is_anonymous,
+        spared=manner.spared,
     )
     return Conversation(subject, plan)
 

@@ -14,10 +14,13 @@ from extractors.graphql import HISTORY_SIZE, MOST_PROBED, MOST_READ, PROBE_SIZE,
 from extractors.pypi import index_plan
 from extractors.session import RecallKey, Session
 from extractors.verdict import Verdict
-from flows.asking import converse, converse_about_project, make_client, make_session, target_of, to_capture, to_recall
+from flows.asking import Manner, converse, converse_about_project, make_client, make_session, target_of, to_capture, to_recall
+from flows.choice import is_list_due
 from flows.inquiry import Inquiry
 from flows.planning import CLOSED, Due, batches
 from flows.runs import HarvestRun
+from transforms.answers import InvalidAnswer
+from transforms.github import decipher_head
 from transforms.index import decipher_index
 from warehouse.landing import LandingWriter, read_captures
 
@@ -94,17 +97,34 @@ def _inquiry(run: HarvestRun) -> Inquiry:
         known=run.known,
         answered=frozenset(key for key, outcome in outcomes.items() if outcome in CONFIRMED),
         last=run.last,
-        converse=lambda subject, facets, repo_id: converse(
-            subject, facets, repo_id, pages=run.pages_of(subject), is_conditional=_is_list_believed(run, subject, facets)
-        ),
+        converse=lambda subject, facets, repo_id, is_refused: converse(subject, facets, _manner(run, subject, facets, repo_id, is_refused)),
         is_full=run.options.full,
     )
 
 
-def _is_list_believed(run: HarvestRun, subject: str, facets: frozenset[str]) -> bool:
-    """Whether the participants known are GitHub's own list, so that a 304 confirms them; one carried on with commits is another."""
-    known = run.known.participants(subject) if run.known and facets == {PARTICIPANTS} else None
-    return known is not None and known.source == "contributors" and not run.options.full
+def _manner(run: HarvestRun, subject: str, facets: frozenset[str], repo_id: int | None, is_refused: bool) -> Manner:  # noqa: FBT001
+    """How a repository is asked about over REST, from what is known of it."""
+    known = run.known.participants(subject) if run.known else None
+    # GitHub's own list is confirmed by a 304; one that was carried on with commits is another.
+    is_believed = facets == {PARTICIPANTS} and known is not None and known.source == "contributors"
+
+    def spared(answer: Answer) -> frozenset[str]:
+        """The list of participants holds as long as its head is the newest commit, and is not too old."""
+        if known is None or run.options.full or is_list_due(known, answer.fetched_at):
+            return frozenset()
+        try:
+            head = decipher_head(answer.body)["head_oid"] if answer.body else run.known and run.known.head_oid(subject)
+        except InvalidAnswer:
+            return frozenset()
+        return frozenset({PARTICIPANTS}) if head == known.head_oid else frozenset()
+
+    return Manner(
+        repo_id=repo_id,
+        pages=run.pages_of(subject),
+        is_conditional=is_believed and not run.options.full,
+        is_anonymous=is_refused,
+        spared=spared,
+    )
 
 
 def _size(run: HarvestRun, kind: str) -> BatchSize:
@@ -125,10 +145,9 @@ def _begin(run: HarvestRun, inquiry: Inquiry, item: Due, told: tuple[Part, Answe
     else:
         # What this very run saw under a name is that name's; asking it by its older id would not recall what landed.
         repo = None if (item.subject, REPO) in inquiry.answered or run.known is None else run.known.repo(item.subject)
-        is_conditional = all(_is_good(run, item.subject, facet) for facet in item.facets) and not run.options.full
-        yield converse(
-            item.subject, item.facets, repo[0] if repo else None, pages=run.pages_of(item.subject), is_conditional=is_conditional
-        )
+        manner = _manner(run, item.subject, item.facets, repo[0] if repo else None, is_refused=False)
+        is_conditional = not run.options.full and all(_is_good(run, item.subject, facet) for facet in item.facets)
+        yield converse(item.subject, item.facets, replace(manner, is_conditional=is_conditional))
 
 
 def _is_good(run: HarvestRun, subject: str, facet: str) -> bool:

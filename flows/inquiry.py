@@ -18,7 +18,8 @@ from flows.planning import LastAnswer
 from transforms.answers import InvalidAnswer
 from transforms.commits import Commit, HistoryPage, decipher_history
 from transforms.github import decipher_probe
-from transforms.known import Known
+from transforms.known import Known, KnownParticipants
+from transforms.times import parse_instant
 
 ALL = frozenset(FACETS[GITHUB])
 
@@ -44,14 +45,15 @@ class Inquiry:
         known: what the store knew before this run.
         answered: facets this run has answers to already, ``(subject, facet)``: a resumed run does not ask them again.
         last: the newest answer to each facet of each subject before this run.
-        converse: makes the REST conversation of a subject about some facets; the third argument is GitHub's numeric id.
+        converse: makes the REST conversation of a subject about some facets, of the repository with this numeric id; the last argument
+            tells that its organisation refuses the token.
         is_full: read everything anew.
     """
 
     known: Known
     answered: frozenset[tuple[str, str]]
     last: Mapping[tuple[str, str], LastAnswer]
-    converse: Callable[[str, frozenset[str], int | None], Conversation]
+    converse: Callable[[str, frozenset[str], int | None, bool], Conversation]
     is_full: bool
     readings: dict[str, _Reading] = field(default_factory=dict)
     listed: set[str] = field(default_factory=set)  # whose participants are being asked for
@@ -79,7 +81,7 @@ class Inquiry:
             # What GraphQL cannot find may be blocked, private or refused: REST tells them apart. Once told, it is believed.
             before = self.last.get((target.subject, REPO))
             if part.verdict is not Verdict.MISSING or before is None or before.outcome != "missing":
-                yield self._fall_back(target, ALL)
+                yield self._fall_back(target, ALL, is_refused=part.verdict is Verdict.REFUSED)
             return
         try:
             seen = decipher_probe(part.body)
@@ -98,7 +100,7 @@ class Inquiry:
 
     def _read_weeks(self, target: Target, weeks: Weeks, at: datetime, repo_id: int) -> Iterator[Work]:
         if weeks is Weeks.STATISTICS:
-            yield self.converse(target.subject, frozenset({WEEKS}), repo_id)
+            yield self.converse(target.subject, frozenset({WEEKS}), repo_id, False)  # noqa: FBT003 - a callback
         elif weeks is not Weeks.SHIFTED:
             known = self.known.weeks(target.subject)
             until = known.head_oid if known and weeks is Weeks.SINCE else None
@@ -144,27 +146,34 @@ class Inquiry:
     def _finish(self, target: Target, reading: _Reading) -> Iterator[Work]:
         del self.readings[target.subject]
         known = self.known.participants(target.subject)
-        # A list whose head is not met was made before the past was rewritten, or before the window: it cannot be carried on.
-        if known is not None and (not reading.has_met_list or has_strangers(reading.logins, known)):
+        if known is not None and (has_strangers(reading.logins, known) or not self._can_carry_on(target, known, reading)):
             repo = self.known.repo(target.subject)
             yield from self._list(target, repo[0] if repo else None)
+
+    def _can_carry_on(self, target: Target, known: KnownParticipants, reading: _Reading) -> bool:
+        """Tell whether what is new since the list is known: its head was met, or is older than all that was read.
+
+        Otherwise the past was rewritten.
+        """
+        committed_at = self.known.committed_at(target.subject, known.head_oid) if known.head_oid else None
+        return reading.has_met_list or (committed_at is not None and committed_at < parse_instant(str(target.since)))
 
     def _list(self, target: Target, repo_id: int | None) -> Iterator[Work]:
         """Ask for the participants, once a run."""
         if target.subject not in self.listed and self._is_open(target, PARTICIPANTS):
             self.listed.add(target.subject)
-            yield self.converse(target.subject, frozenset({PARTICIPANTS}), repo_id)
+            yield self.converse(target.subject, frozenset({PARTICIPANTS}), repo_id, False)  # noqa: FBT003 - as above
 
     def _is_refused_lately(self, target: Target, at: datetime) -> bool:
         """GitHub does not list the participants of the largest histories; it is asked again after the age of a list."""
         before = self.last.get((target.subject, PARTICIPANTS))
         return before is not None and before.outcome == "unsupported" and at - before.confirmed_at < LIST_AGE
 
-    def _fall_back(self, target: Target, facets: frozenset[str]) -> Conversation:
+    def _fall_back(self, target: Target, facets: frozenset[str], *, is_refused: bool = False) -> Conversation:
         self.readings.pop(target.subject, None)
         repo = self.known.repo(target.subject)
         wanted = frozenset(facet for facet in facets if self._is_open(target, facet))
-        return self.converse(target.subject, wanted, repo[0] if repo else None)
+        return self.converse(target.subject, wanted, repo[0] if repo else None, is_refused)
 
     def _is_open(self, target: Target, facet: str) -> bool:
         return (target.subject, facet) not in self.answered
