@@ -156,7 +156,7 @@ class Agenda:
     async def take(self, lane: str) -> Unit | None:
         """Return the next work of a lane, waiting while any other may still add to it; ``None`` when nothing can come any more.
 
-        Whoever takes a unit calls ``finish`` with it exactly once.
+        Whoever takes a unit calls ``finish`` with it exactly once, and then takes the next until there is none.
         """
         while True:
             self._give_up_ended()
@@ -165,7 +165,8 @@ class Agenda:
                 self._taken[lane] = self._taken.get(lane, 0) + 1
                 return unit
             if self._is_ended(lane) or self._is_done():
-                self.nudge()
+                for each in self._sleepers:
+                    self._wake_all(each)
                 return None
             sleeper = asyncio.get_running_loop().create_future()
             self._sleepers.setdefault(lane, deque()).append(sleeper)
@@ -187,14 +188,7 @@ class Agenda:
                 settled = self._divide(unit, answer)
             self._wake_all(GRAPHQL)
         self._give_up_ended()
-        if self._is_done():
-            self.nudge()
         return settled
-
-    def nudge(self) -> None:
-        """Let everybody who waits look again: whether the run was stopped, whether anything can still come."""
-        for lane in self._sleepers:
-            self._wake_all(lane)
 
     def close(self) -> None:
         """Give up everything not yet handed out."""

@@ -44,7 +44,7 @@ async def hold(agenda: Agenda, session: Session) -> list[tuple[str, Plan]]:
     agenda.open(lanes, session.is_over)
     workers = [asyncio.create_task(driver.work(lane)) for lane, count in lanes.items() for _ in range(count)]
     try:
-        await _watch(workers, session, agenda)
+        await _watch(workers, session)
     finally:
         for worker in workers:
             worker.cancel()
@@ -66,7 +66,7 @@ async def hold_later(later: list[tuple[str, Plan]], session: Session) -> None:
         later = await hold(agenda, session)
 
 
-async def _watch(workers: Sequence[asyncio.Task[None]], session: Session, agenda: Agenda) -> None:
+async def _watch(workers: Sequence[asyncio.Task[None]], session: Session) -> None:
     """Wait for the workers, calling ``tick``; after ``stop`` wait no longer than ``grace``. The first exception is raised."""
     pending: set[asyncio.Task[None]] = set(workers)
     loop = asyncio.get_running_loop()
@@ -76,7 +76,6 @@ async def _watch(workers: Sequence[asyncio.Task[None]], session: Session, agenda
         for worker in done:
             worker.result()
         session.tick()
-        agenda.nudge()
         if deadline is None and session.stop.is_set():
             deadline = loop.time() + session.grace
 

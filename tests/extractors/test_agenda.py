@@ -283,6 +283,11 @@ def test_a_batch_size_halves_and_grows_back_slowly():
         it.note(13, was_too_many=False)
     it.note(13, was_too_many=True)
     assert it.size == 7
+    sizes = []
+    for _ in range(7):
+        it.note(it.size, was_too_many=False)
+        sizes.append(it.size)
+    assert sizes == [7, 7, 8, 8, 8, 9, 9]
     for _ in range(3 * 40):
         it.note(it.size, was_too_many=False)
     assert it.size == 27
@@ -326,22 +331,41 @@ def test_a_lane_that_ends_gives_its_work_up_and_the_others_go_on():
     assert it.given_up == {GRAPHQL: 5, GITHUB: 1}
 
 
-def test_a_nudge_lets_waiting_workers_look_again():
-    """When the run is stopped nobody goes on waiting for a batch that will not come."""
+def test_workers_of_a_lane_that_ends_are_sent_home():
+    """When a run is stopped, whoever waits for work goes as soon as what is on its way is back."""
     ended: set[str] = set()
     it = Agenda(probe_size=BatchSize(2), history_size=BatchSize(2), settle=lambda _part, _answer: ())
     it.open(LANES, ended.__contains__)
     it.add(Probe(target(0)))
 
     async def run() -> int:
-        assert await it.take(GRAPHQL) is not None
+        unit = await it.take(GRAPHQL)
         waiting = asyncio.create_task(drain(it, GITHUB))
         await asyncio.sleep(0)
         ended.update(LANES)
-        it.nudge()
+        assert unit is not None
+        it.finish(unit)
+        assert await it.take(GRAPHQL) is None
         return await waiting
 
     assert asyncio.run(run()) == 0
+
+
+def test_halves_go_out_side_by_side():
+    """What is asked again among fewer is taken up by every worker there is."""
+
+    async def run() -> list[int]:
+        it = agenda()
+        for number in range(25):
+            it.add(Probe(target(number)))
+        unit = await it.take(GRAPHQL)
+        assert isinstance(unit, Batch)
+        waiting = [asyncio.create_task(it.take(GRAPHQL)) for _ in range(2)]
+        await asyncio.sleep(0)
+        it.finish(unit, answer_of(unit, BAD_GATEWAY))
+        return [len(half.entries) for half in await asyncio.gather(*waiting) if isinstance(half, Batch)]
+
+    assert asyncio.run(run()) == [13, 12]
 
 
 def test_the_source_is_the_first_part_of_a_subject():

@@ -471,9 +471,9 @@ def test_one_cap_counts_units_and_points():
     queries.spend(0, 9)
     assert (rest.delay(0), rest.ended) == (math.inf, None)
     queries.settle(sent_at=0, at=0, now=NOW, status=200, headers={}, cost=7, price=9)
-    assert (rest.delay(0), queries.delay(0, 3), queries.ended) == (0, math.inf, None)
+    assert (rest.delay(0), queries.delay(0, 4), queries.ended) == (0, math.inf, None)
     rest.settle(sent_at=0, at=0, now=NOW, status=200, headers={}, cost=1)
-    assert (queries.delay(0, 3), queries.ended) == (math.inf, "stopped as told: the budget of 10 units is used up")
+    assert (queries.delay(0, 4), queries.ended) == (math.inf, "stopped as told: the budget of 10 units is used up")
     assert (rest.delay(0), rest.ended) == (0, None)  # two are left, and a REST request costs one
 
 

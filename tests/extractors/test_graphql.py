@@ -164,6 +164,12 @@ WHOLE = {
         body(None, error("no more", "RATE_LIMIT", code="graphql_rate_limit")),
         Judgement(verdict=Verdict.LIMITED, detail="RATE_LIMIT no more", reset_at=RESET_AT),
     ),
+    "RATE_LIMIT and no more words": (
+        200,
+        QUOTA,
+        body(None, error("no more", "RATE_LIMIT")),
+        Judgement(verdict=Verdict.LIMITED, detail="RATE_LIMIT no more"),
+    ),
     "limited in words": (200, QUOTA, body(None, error(SECONDARY)), Judgement(verdict=Verdict.LIMITED, detail=SECONDARY)),
     "limited with nulls": (
         200,

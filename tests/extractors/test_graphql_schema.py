@@ -55,7 +55,7 @@ def test_probes_are_valid(schema, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_histories_are_valid(schema, kind, page, until):
     """Histories of every size and kind: whole windows, what is new since a head, both, first pages and later ones."""
-    for count in range(1, MOST_READ + 1):
+    for count in range(1, MOST_READ + 1) if page == 1 else (1, 2, MOST_READ):
         some = targets(count, kind, since="2025-11-25T00:00:00Z", page=page, after=None if page == 1 else "cursor")
         if until:
             some = [
