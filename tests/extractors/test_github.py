@@ -338,3 +338,29 @@ def test_unchanged_pages_are_capped():
     """However many pages were known, fifty are read."""
     asks, _ = converse(conditional(1000), lambda _: UNCHANGED)
     assert len(asks) == MAX_PAGES
+
+
+def test_what_the_newest_commit_spares_is_not_asked_for():
+    """Whoever knows the newest commit says what need not be asked any more; only a good answer about it is shown to them."""
+    told: list[Answer] = []
+
+    def spared(answer: Answer) -> frozenset[str]:
+        told.append(answer)
+        return frozenset({WEEKS})
+
+    def plan_of() -> Plan:
+        return repo_plan(subject=SUBJECT, owner="llazzaro", name="django-scheduler", facets=ALL, known_id=None, spared=spared)
+
+    asks, _ = converse(plan_of(), by_url({}))
+    assert [ask.facet for ask in asks] == [REPO, HEAD, PARTICIPANTS]
+    assert [answer.ask.facet for answer in told] == [HEAD]
+    asks, _ = converse(plan_of(), by_url({f"{BASE}/commits?per_page=1": (502, {}, b"")}))
+    assert [ask.facet for ask in asks] == [REPO, HEAD, WEEKS, PARTICIPANTS]
+    assert len(told) == 1
+
+
+def test_a_token_that_is_known_to_be_refused_is_not_offered():
+    """Every question goes out without it from the start."""
+    made = repo_plan(subject=SUBJECT, owner="llazzaro", name="django-scheduler", facets=ALL, known_id=None, is_anonymous=True)
+    asks, _ = converse(made, by_url({}))
+    assert [ask.is_anonymous for ask in asks] == [True] * 4
