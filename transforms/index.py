@@ -51,7 +51,7 @@ def read_index(body: bytes) -> Iterator[tuple[str, int]]:
         try:
             entry = orjson.loads(found[0])
             if "name" in entry:
-                yield str(canonicalize_name(entry["name"])), read_serial(entry["_last-serial"])
+                yield str(canonicalize_name(text(entry["name"]))), read_serial(entry["_last-serial"])
                 is_empty = False
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             raise InvalidAnswer(["a project has no serial"]) from None

@@ -167,10 +167,15 @@ JOIN followed f ON f.subject = s.subject AND f.written = s.series
 )
 
 
+def said_columns(table: Table) -> list[str]:
+    """The columns of a history table in which two answers differ when they do not say the same."""
+    return ["outcome", *[c.name for c in table.columns if c not in HISTORY and c.name not in REFRESHED]]
+
+
 def join_history(connection: duckdb.DuckDBPyConnection, table: Table, facet: str, observations: pa.Table) -> None:
     """Let observations (schema of ``table``) join its history in the attached ``store``; run inside a transaction."""
     values = ("outcome", *[c.name for c in table.columns if c not in HISTORY])
-    said = [name for name in values if name not in REFRESHED]
+    said = said_columns(table)
     refreshed = [name for name in values if name in REFRESHED]
     parts = {
         "table": table.name,

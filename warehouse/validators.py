@@ -14,8 +14,8 @@ import duckdb
 import pyarrow as pa
 
 from transforms.schemas import FACET_TABLES, VALIDATORS
-from warehouse.database import fill
-from warehouse.history import GOOD
+from warehouse.database import columns_of, fill
+from warehouse.history import GOOD, said_columns
 
 ValidatorKey = tuple[str, str, str]
 
@@ -28,9 +28,19 @@ AND (v.identity = i.identity OR (v.identity <> 'anonymous' AND i.identity <> 'an
 _ADD = "INSERT INTO store.main.validators BY NAME SELECT i.* FROM incoming i ANTI JOIN store.main.validators v USING ($key)"
 
 _FORGET = """
-DELETE FROM store.main.validators v USING observed o
-WHERE v.facet = ? AND v.subject = o.subject
-AND EXISTS (FROM store.main.$table h WHERE h.series = o.series AND h.outcome IN $good AND h.observed_at > v.seen_at)
+WITH held AS (
+    SELECT v.rowid AS id, v.seen_at, o.series FROM store.main.validators v JOIN (SELECT DISTINCT subject, series FROM observed) o
+    ON o.subject = v.subject WHERE v.facet = ?
+), good AS (
+    SELECT series, observed_at, row($said) AS said FROM store.main.$table
+    WHERE outcome IN $good AND series IN (SELECT series FROM held)
+), vouched AS (
+    SELECT d.id, g.said FROM held d ASOF JOIN good g ON g.series = d.series AND d.seen_at >= g.observed_at
+)
+DELETE FROM store.main.validators WHERE rowid IN (
+    SELECT d.id FROM held d LEFT JOIN vouched u ON u.id = d.id JOIN good g ON g.series = d.series AND g.observed_at > d.seen_at
+    WHERE g.said IS DISTINCT FROM u.said
+)
 """
 
 _OF = """
@@ -47,12 +57,12 @@ def join_validators(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, 
     if validators is not None and validators.num_rows:
         connection.register("incoming", validators.select(VALIDATORS.names).cast(VALIDATORS.schema))
         connection.execute(_REPLACE)
-        connection.execute(fill(_ADD, key=", ".join(VALIDATORS.key)))
+        connection.execute(fill(_ADD, key=columns_of(VALIDATORS.key)))
         connection.unregister("incoming")
     for facet, table in FACET_TABLES.items():
         if table.name in tables and tables[table.name].num_rows:
             connection.register("observed", tables[table.name].select(["subject", "series"]))
-            connection.execute(fill(_FORGET, table=table.name, good=GOOD), [facet])
+            connection.execute(fill(_FORGET, table=table.name, good=GOOD, said=columns_of(said_columns(table))), [facet])
             connection.unregister("observed")
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.warehouse.history_model import Row, join
+from tests.warehouse.history_model import Row, join, mark_of
 from tests.warehouse.scenes import hour, observation, rows_of
 from transforms.schemas import PARTICIPANT_OBSERVATIONS, REPO_OBSERVATIONS, WEEK_OBSERVATIONS
 from warehouse.folder import DataFolder
@@ -150,6 +150,25 @@ def test_the_end_of_the_weeks_is_no_change(store):
     assert [row["weeks_end_on"] for row in store.latest()["week_observations"].to_pylist()] == [date(2026, 1, 5)]
 
 
+def test_what_is_refreshed_moves_with_the_confirmation(store):
+    """The head a list speaks of, where it came from and when it was listed are no change; a null leaves what is known."""
+
+    def people(number, **changes):
+        row = observation(number, **{"logins": ["a"], "commit_counts": [1], "participants_head_oid": f"h{number}"} | changes)
+        store.load(run=None, tables={PARTICIPANT_OBSERVATIONS.name: rows_of(PARTICIPANT_OBSERVATIONS, [row])})
+        return history(store, "sighting_count, participants_head_oid, participants_source, listed_at", PARTICIPANT_OBSERVATIONS.name)
+
+    assert people(1, participants_source="contributors", listed_at=hour(1)) == [(1, "h1", "contributors", hour(1))]
+    assert people(2, participants_source="history", listed_at=hour(1)) == [(2, "h2", "history", hour(1))]
+    nothing = {"logins": None, "commit_counts": None, "outcome": "unchanged"}
+    assert people(3, participants_source="contributors", listed_at=hour(3), **nothing) == [(3, "h3", "contributors", hour(3))]
+    assert people(4, **nothing | {"participants_head_oid": None}) == [(4, "h3", "contributors", hour(3))]
+    assert people(5, logins=["a", "b"], commit_counts=[1, 1], participants_source="history", listed_at=hour(3)) == [
+        (4, "h3", "contributors", hour(3)),
+        (1, "h5", "history", hour(3)),
+    ]
+
+
 def test_a_replaced_repository_does_not_inherit(store):
     """After another repository took the address, only what that one said counts, facet by facet."""
     load(store, observation(1, series="github:1", repo_id=1, stars_count=900))
@@ -255,14 +274,17 @@ def _emptied(store):
 
 
 def _rows(story, series="github:1"):
-    return [observation(at, series, outcome=outcome, stars_count=value, subject=series) for at, (outcome, value) in story]
+    return [
+        observation(at, series, outcome=outcome, stars_count=value, node_id=mark_of(at, outcome), subject=series)
+        for at, (outcome, value) in story
+    ]
 
 
 def _stored(store, series="github:1"):
     rows = history(
         store,
         "series, hour(observed_at) + 24 * (day(observed_at) - 1), hour(confirmed_at) + 24 * (day(confirmed_at) - 1), "
-        "sighting_count, outcome, stars_count",
+        "sighting_count, outcome, stars_count, node_id",
     )
     return [Row(*row[1:]) for row in rows if row[0] == series]
 

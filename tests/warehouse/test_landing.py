@@ -46,9 +46,20 @@ def test_answers_come_back_as_they_were(folder):
         capture(1, body=bytes(range(256)) * 50, headers={"etag": 'W/"x"', "link": "<a>; rel=next"}),
         capture(2, status=None, headers={}, body=b"", error="timeout", attempt=3),
         capture(3, fetched_at=datetime(2026, 1, 1, 5, 6, 7, 123456, tzinfo=UTC), page=7, identity="ghp:1234"),
+        capture(4, facet="probe", subject="github", request='[{"subject": "github:a/b"}]'),
     ]
     assert land(folder, landed) == ["github/2026-01-01/run-1-000001.parquet"]
     assert [item for _, item in read_captures(folder, on_damaged=never)] == landed
+
+
+def test_answers_landed_before_there_were_questions_about_many_are_read(folder):
+    """Their files have no column for what was asked of each; nothing was."""
+    (file,) = land(folder, [capture(1), capture(2)])
+    path = folder.landing / file
+    older = pq.read_table(path).drop_columns(["request"])
+    path.unlink()
+    pq.write_table(older, path, write_page_checksum=True)
+    assert [item for _, item in read_captures(folder, on_damaged=never)] == [capture(1), capture(2)]
 
 
 texts = st.text(max_size=20)
