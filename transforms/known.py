@@ -6,7 +6,7 @@ Only good answers of the series that a subject follows now are known; see ``Stor
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -102,24 +102,23 @@ class Known:
         row = self._row(facet, subject, (column, "confirmed_at"))
         return (row[column], row["confirmed_at"]) if row and row[column] is not None else None
 
-    def projects(self) -> Iterator[tuple[str, int]]:
-        """Every project whose newest answer is good, with its serial where one is known."""
+    @property
+    def projects(self) -> pa.Table:
+        """``subject`` and ``serial`` of every project whose newest answer is good, where a serial is known."""
         rows = self._newest_projects
-        rows = rows.filter(pc.and_(rows["is_good"], pc.is_valid(rows["serial"])))
-        for batch in rows.select(["subject", "serial"]).to_batches():
-            yield from zip(batch["subject"].to_pylist(), batch["serial"].to_pylist(), strict=True)
+        return rows.filter(pc.and_(rows["is_good"], pc.is_valid(rows["serial"]))).select(["subject", "serial"])
 
-    @cached_property
-    def closed_projects(self) -> Mapping[str, tuple[str, str | None]]:
-        """Outcome and reason of every project that was missing or withheld when last asked for."""
+    @property
+    def closed_projects(self) -> pa.Table:
+        """``subject``, ``outcome`` and ``detail`` of every project that was missing or withheld when last asked for."""
         rows = self._newest_projects
-        rows = rows.filter(pc.is_in(rows["outcome"], value_set=pa.array(CLOSED)))
-        told = zip(rows["outcome"].to_pylist(), rows["detail"].to_pylist(), strict=True)
-        return dict(zip(rows["subject"].to_pylist(), told, strict=True))
+        return rows.filter(pc.is_in(rows["outcome"], value_set=pa.array(CLOSED))).select(["subject", "outcome", "detail"])
 
     @cached_property
     def _newest_projects(self) -> pa.Table:
         rows = self._latest.get(FACET_TABLES["project"].name)
+        if rows is not None:
+            rows = rows.select(["subject", "confirmed_at", "observed_at", "outcome", "detail", "serial", "is_good"])
         return _last_of_each(FACET_TABLES["project"].schema.append(pa.field("is_good", pa.bool_())).empty_table() if rows is None else rows)
 
     def _row(self, facet: str, subject: str, columns: tuple[str, ...]) -> dict[str, Any] | None:

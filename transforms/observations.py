@@ -159,8 +159,10 @@ class Gathering:
         for facet, table in FACET_TABLES.items():
             rows = newest[facet]
             findings += find(facet, rows, self._known)
-            subjects = rows["subject"].to_pylist()
-            rows = rows.set_column(0, "series", pa.array([series.get(subject, subject) for subject in subjects], pa.string()))
+            follows = rows["subject"]
+            if facet in REPO_FACETS:
+                follows = pa.array([series.get(subject, subject) for subject in follows.to_pylist()], pa.string())
+            rows = rows.set_column(0, "series", follows)
             tables[table.name] = _shape(rows, table)
         tables[RELEASES.name] = _shape(_of_answers(self._releases.table(), newest["project"]), RELEASES)
         tables[VALIDATORS.name] = self._good_validators(newest)

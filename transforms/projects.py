@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +16,7 @@ from transforms.readings import CaptureView
 
 OK = "ok"
 UNCHANGED = "unchanged"
+ENTRIES_HELD = 50_000
 
 
 def explain_missing(projects: pa.Table, statuses: pa.Table) -> pa.Table:
@@ -53,28 +56,36 @@ def confirm_projects(projects: pa.Table, index: CaptureView, known: Known) -> pa
     older than the serial promised is none yet: the edge of PyPI's network keeps documents for a day. An index without serials says
     nothing.
     """
-    before = dict(known.projects())
-    unlisted = dict(known.closed_projects)
-    answered = frozenset(projects["subject"].to_pylist())
-    promised: dict[str, int] = {}
-    confirmed: list[str] = []
     try:
-        for name, serial in read_index(index.body):
-            subject = f"pypi:{name}"
-            unlisted.pop(subject, None)
-            if subject in answered:
-                promised[subject] = serial
-            elif before.get(subject) == serial:
-                confirmed.append(subject)
+        root = _root(index.body)
     except InvalidAnswer:
         return projects
-    closed = {subject: told for subject, told in unlisted.items() if subject not in answered}
-    said = {
-        "subject": pa.array([*confirmed, *closed], pa.string()),
-        "outcome": pa.array([*[UNCHANGED] * len(confirmed), *[outcome for outcome, _detail in closed.values()]], pa.string()),
-        "detail": pa.array([*[None] * len(confirmed), *[detail for _outcome, detail in closed.values()]], pa.string()),
-    }
-    return pa.concat_tables([_without_outdated(projects, promised, known), _rows_of(index, said, projects.schema)])
+    answered = projects["subject"].combine_chunks()
+    of_answers = root.filter(pc.is_in(root["subject"], value_set=answered))
+    promised = dict(zip(of_answers["subject"].to_pylist(), of_answers["serial"].to_pylist(), strict=True))
+    before = known.projects
+    before = before.filter(pc.invert(pc.is_in(before["subject"], value_set=answered)))
+    confirmed = before.join(root, keys=["subject", "serial"], join_type="inner")["subject"].combine_chunks()
+    closed = known.closed_projects
+    is_told = pc.or_(
+        pc.is_in(closed["subject"], value_set=answered), pc.is_in(closed["subject"], value_set=root["subject"].combine_chunks())
+    )
+    closed = closed.filter(pc.invert(is_told)).combine_chunks()
+    said = [
+        {"subject": confirmed, "outcome": pa.repeat(UNCHANGED, len(confirmed))},
+        {name: closed[name].combine_chunks() for name in closed.column_names},
+    ]
+    return pa.concat_tables([_without_outdated(projects, promised, known), *[_rows_of(index, part, projects.schema) for part in said]])
+
+
+def _root(body: bytes) -> pa.Table:
+    """Subject and serial of every project listed; columns, since all of PyPI as Python's objects would take much memory."""
+    chunks = []
+    entries = read_index(body)
+    while batch := list(islice(entries, ENTRIES_HELD)):
+        subjects = pa.array([f"pypi:{name}" for name, _serial in batch], pa.string())
+        chunks.append(pa.table({"subject": subjects, "serial": pa.array([serial for _name, serial in batch], pa.int64())}))
+    return pa.concat_tables(chunks)
 
 
 def _without_outdated(projects: pa.Table, promised: dict[str, int], known: Known) -> pa.Table:
@@ -94,7 +105,7 @@ def _without_outdated(projects: pa.Table, promised: dict[str, int], known: Known
     return pa.concat_tables([projects.filter(pc.invert(is_outdated)), pa.Table.from_pylist(rows, schema=projects.schema)])
 
 
-def _rows_of(index: CaptureView, said: dict[str, pa.Array], schema: pa.Schema) -> pa.Table:
+def _rows_of(index: CaptureView, said: Mapping[str, pa.Array], schema: pa.Schema) -> pa.Table:
     """Rows that the index itself says."""
     shared = {
         "observed_at": index.fetched_at,

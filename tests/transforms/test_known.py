@@ -43,8 +43,8 @@ def test_nothing_is_known_of_what_was_never_good():
     """A failure tells nothing, nor do tables that are not there."""
     for known in (Known({}), known_of(), known_of(("repo", {"outcome": "failed"}), ("weeks", {"outcome": "pending"}))):
         assert (known.repo(SUBJECT), known.head_oid(SUBJECT), known.weeks(SUBJECT), known.participants(SUBJECT)) == (None,) * 4
-        assert (known.serial("pypi:a"), known.activity(SUBJECT), known.activity("pypi:a"), list(known.projects())) == (None, None, None, [])
-        assert known.closed_projects == {}
+        assert (known.serial("pypi:a"), known.activity(SUBJECT), known.activity("pypi:a"), known.projects.num_rows) == (None, None, None, 0)
+        assert known.closed_projects.num_rows == 0
 
 
 def test_githubs_own_numbers_have_no_days():
@@ -91,8 +91,11 @@ def test_projects_are_open_or_closed_by_their_newest_answer():
         project("e", "empty", serial=8),
         project("f", serial=None),
     )
-    assert dict(known.projects()) == {"pypi:a": 5, "pypi:e": 8}
-    assert known.closed_projects == {"pypi:c": ("missing", "HTTP 404"), "pypi:d": ("blocked", "quarantined by PyPI")}
+    assert known.projects.to_pylist() == [{"subject": "pypi:a", "serial": 5}, {"subject": "pypi:e", "serial": 8}]
+    assert known.closed_projects.to_pylist() == [
+        {"subject": "pypi:c", "outcome": "missing", "detail": "HTTP 404"},
+        {"subject": "pypi:d", "outcome": "blocked", "detail": "quarantined by PyPI"},
+    ]
     assert [known.serial(f"pypi:{name}") for name in "abcdef"] == [5, 6, 7, None, 8, None]
 
 
@@ -115,4 +118,4 @@ def test_a_lookup_finds_what_a_dictionary_would(rows):
     for name, hours in newest.items():
         assert known.serial(f"pypi:{name}") in expected[name, hours]
     assert known.serial("pypi:nobody") is None
-    assert {name for name, _ in known.projects()} == {f"pypi:{name}" for name in newest}
+    assert set(known.projects["subject"].to_pylist()) == {f"pypi:{name}" for name in newest}
