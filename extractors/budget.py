@@ -33,8 +33,9 @@ SECONDS = 90.0
 MAX_IN_FLIGHT = 100
 SECONDARY_WAIT = 60.0  # seconds, doubled with each strike in a row
 MAX_STRIKES = 5
-SLOW_SHARE = 0.1  # from the last tenth of a quota on, requests go out one by one ...
+SLOW_SHARE = 0.1  # from the last tenth of a minute's points on, requests go out one by one ...
 SLOWEST = 1.0  # ... and at most this many seconds apart
+SLOW_UNITS, SLOW_UNITS_SHARE = 6, 0.005  # likewise for the last units of an hour: so many, or that share of all, before the reserve
 REGROW_AFTER = 100  # good answers until one more request may be in flight again
 FEELERS = 4  # requests in flight until an answer tells how a quota stands: an empty one refuses no more than these
 WATCHED = 20  # of so many answers ...
@@ -235,7 +236,7 @@ class Budget:
             return 0.0
         left = self.remaining - self.limit // 100  # a hundredth stays for whoever else uses this token
         if left > 0:
-            return self._slow_down(at, left, self.limit, self._reset - at)
+            return self._slow_down(at, left, max(SLOW_UNITS, self.limit * SLOW_UNITS_SHARE), self._reset - at)
         if self._reset < math.inf:
             return self._reset - at
         return math.inf if self.in_flight else 0.0  # nobody told when it resets: one request finds out
@@ -244,11 +245,11 @@ class Budget:
         if not self._points:
             return 0.0
         wait = self._points.delay(at, price)
-        return wait or self._slow_down(at, self._points.left(at), self._points.most, self._points.until_more(at))
+        return wait or self._slow_down(at, self._points.left(at), self._points.most * SLOW_SHARE, self._points.until_more(at))
 
-    def _slow_down(self, at: float, left: int, whole: int, seconds: float) -> float:
-        """Spread the last tenth of ``whole`` over the ``seconds`` until there is more, but never wait long for it."""
-        if left > whole * SLOW_SHARE or left <= 0:
+    def _slow_down(self, at: float, left: int, last: float, seconds: float) -> float:
+        """Spread the ``last`` units over the ``seconds`` until there are more, but never wait long for it."""
+        if left > last or left <= 0:
             return 0.0
         return self._last_sent + min(seconds / left, SLOWEST) - at
 

@@ -102,7 +102,7 @@ def _inquiry(run: HarvestRun) -> Inquiry:
     )
 
 
-def _manner(run: HarvestRun, subject: str, facets: frozenset[str], repo_id: int | None, is_refused: bool) -> Manner:  # noqa: FBT001
+def _manner(run: HarvestRun, subject: str, facets: frozenset[str], repo_id: int | None, is_refused: bool) -> Manner:  # noqa: FBT001 - as the callback hands it
     """How a repository is asked about over REST, from what is known of it."""
     known = run.known.participants(subject) if run.known else None
     # GitHub's own list is confirmed by a 304; one that was carried on with commits is another.

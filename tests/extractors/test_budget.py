@@ -168,13 +168,13 @@ def test_zero_points_is_no_limit():
     assert it.delay(0) == 0
 
 
-def test_the_last_tenth_goes_slowly_and_a_hundredth_is_kept():
+def test_the_last_units_go_slowly_and_a_hundredth_is_kept():
     """Near the end of the quota requests go out one after the other, and the reserve stays for others with this token."""
     it = budget()
     reset = NOW + timedelta(seconds=1800)
-    ask(it, 0, quota(5000, 551, reset))
+    ask(it, 0, quota(5000, 76, reset))
     assert it.delay(0) == 0
-    ask(it, 0, quota(5000, 550, reset))
+    ask(it, 0, quota(5000, 75, reset))
     assert it.delay(0) == 1
     assert it.delay(1) == 0
     ask(it, 1, quota(5000, 51, reset))
