@@ -7,21 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from extractors.agenda import Conversation, History, Probe, Work
 from extractors.conversation import FACETS, GITHUB, PARTICIPANTS, PROBE, REPO, WEEKS, Answer, Target
 from extractors.graphql import Part
 from extractors.verdict import Verdict
 from flows.choice import LIST_AGE, MOST_PAGES, Weeks, choose_next, has_strangers, is_too_large, newer, window_start
-from flows.planning import LastAnswer
+from flows.planning import SETTLED, LastAnswer
 from transforms.answers import InvalidAnswer
 from transforms.commits import Commit, HistoryPage, decipher_history
 from transforms.github import decipher_probe
-from transforms.known import Known, KnownParticipants
-from transforms.times import parse_instant
+from transforms.known import Known
 
 ALL = frozenset(FACETS[GITHUB])
+SECOND = timedelta(seconds=1)
+TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def _is_line(commits: tuple[Commit, ...]) -> bool:
@@ -93,7 +94,7 @@ class Inquiry:
         following = choose_next(
             seen["head_oid"], self.known.weeks(target.subject), self.known.participants(target.subject), at=at, is_full=self.is_full
         )
-        if following.has_list and not self._is_refused_lately(target, at):
+        if (following.has_list or self._is_owed(target)) and not self._is_refused_lately(target, at):
             yield from self._list(target, seen["repo_id"])
         if self._is_open(target, WEEKS):
             yield from self._read_weeks(target, following.weeks, at, seen["repo_id"])
@@ -104,7 +105,17 @@ class Inquiry:
         elif weeks is not Weeks.SHIFTED:
             known = self.known.weeks(target.subject)
             until = known.head_oid if known and weeks is Weeks.SINCE else None
-            yield History(replace(target, since=window_start(at), until_oid=until))
+            yield History(replace(target, since=self._since(target.subject, at), until_oid=until))
+
+    def _since(self, subject: str, at: datetime) -> str:
+        """The start of the window, or the commit at which the participants are known when that is older: it has to be met.
+
+        A repository that slept for a year has hardly more commits since; one whose past was rewritten has it no more.
+        """
+        people = self.known.participants(subject)
+        committed_at = self.known.committed_at(subject, people.head_oid) if people and people.head_oid else None
+        start = window_start(at)
+        return min(start, (committed_at - SECOND).strftime(TIMESTAMP)) if committed_at else start
 
     def _after_history(self, part: Part) -> Iterator[Work]:
         target = part.target
@@ -146,17 +157,15 @@ class Inquiry:
     def _finish(self, target: Target, reading: _Reading) -> Iterator[Work]:
         del self.readings[target.subject]
         known = self.known.participants(target.subject)
-        if known is not None and (has_strangers(reading.logins, known) or not self._can_carry_on(target, known, reading)):
+        # A list whose head was not met cannot be carried on: the past was rewritten.
+        if known is not None and (has_strangers(reading.logins, known) or not reading.has_met_list):
             repo = self.known.repo(target.subject)
             yield from self._list(target, repo[0] if repo else None)
 
-    def _can_carry_on(self, target: Target, known: KnownParticipants, reading: _Reading) -> bool:
-        """Tell whether what is new since the list is known: its head was met, or is older than all that was read.
-
-        Otherwise the past was rewritten.
-        """
-        committed_at = self.known.committed_at(target.subject, known.head_oid) if known.head_oid else None
-        return reading.has_met_list or (committed_at is not None and committed_at < parse_instant(str(target.since)))
+    def _is_owed(self, target: Target) -> bool:
+        """Tell whether the participants were asked for before and did not come, or could not be carried on."""
+        before = self.last.get((target.subject, PARTICIPANTS))
+        return before is not None and before.outcome not in SETTLED
 
     def _list(self, target: Target, repo_id: int | None) -> Iterator[Work]:
         """Ask for the participants, once a run."""

@@ -6,19 +6,19 @@ are then carried on. The latter counts only when no merge is among it: what a me
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import orjson
 
-from transforms.commits import DAYS_A_WEEK, WEEKS_COUNT, Commit, HistoryPage, bucket_days, weeks_of, within_reach
+from transforms.commits import Commit, HistoryPage, bucket_days, weeks_of, within_reach
 from transforms.known import Known, KnownParticipants
 from transforms.readings import CaptureView, Reading
 from transforms.times import utc_day
 
 HISTORY = "history"
-WINDOW = timedelta(days=WEEKS_COUNT * DAYS_A_WEEK)
 REWRITTEN = "the commit at which the list was known is not in the history any more"
 
 
@@ -82,8 +82,7 @@ class Histories:
             return Told(weeks=Reading(outcome="limited", detail=detail), at=line.at)
         del self._lines[capture.subject]
         self._complete.add(capture.subject)
-        people = self._carried_on(capture.subject, line, is_whole=not page.has_next)
-        return Told(weeks=_weeks(line, days), at=line.at, participants=people)
+        return Told(weeks=_weeks(line, days), at=line.at, participants=self._carried_on(capture.subject, line))
 
     def _line(self, capture: CaptureView, page: HistoryPage) -> _Line | None:
         """Put the page where it belongs; ``None`` when there is no place for it."""
@@ -111,15 +110,11 @@ class Histories:
             return None
         return add_days(known.days, bucket_days(fresh))
 
-    def _carried_on(self, subject: str, line: _Line, *, is_whole: bool) -> Reading | None:
+    def _carried_on(self, subject: str, line: _Line) -> Reading | None:
         known = self._known.participants(subject) if self._is_own(subject, line) else None
         if known is None or line.head_oid is None or known.head_oid == line.head_oid:
             return None
         fresh = newer(line.commits, known.head_oid)
-        if fresh is None and known.head_oid is not None:
-            committed_at = self._known.committed_at(subject, known.head_oid)
-            if is_whole and committed_at is not None and committed_at < window_start(line.at):
-                fresh = line.commits  # all of the window is newer than that
         if fresh is None:
             return Reading(outcome="failed", detail=REWRITTEN)
         return carry_on(known, line.head_oid, fresh, line.commits)
@@ -135,11 +130,6 @@ def newer(commits: list[Commit], oid: str | None) -> list[Commit] | None:
     return next((commits[:index] for index, commit in enumerate(commits) if commit.oid == oid), None)
 
 
-def window_start(at: datetime) -> datetime:
-    """The UTC midnight at which the 52 weeks begin that end on the day of ``at``."""
-    return datetime.combine(utc_day(at) - WINDOW, time(), UTC)
-
-
 def add_days(*counts: dict[date, int]) -> dict[date, int]:
     """Add commits by day up, oldest day first."""
     days: dict[date, int] = {}
@@ -150,29 +140,39 @@ def add_days(*counts: dict[date, int]) -> dict[date, int]:
 
 
 def carry_on(known: KnownParticipants, head_oid: str, fresh: list[Commit], seen: list[Commit]) -> Reading:
-    """Carry a list of participants on to ``head_oid``: each fresh commit counts for its author.
+    """Carry a list of participants on to ``head_oid``: each fresh commit counts for its author, oldest first.
 
     Whoever made another commit that was ``seen`` and is not in the list (GitHub links only so many addresses to people) is added
-    for those. Most commits first; equals keep their order, new ones come last.
+    for those. Most commits first; who has come level with somebody stands behind them, and a list carried on twice is the one
+    carried on at once.
     """
-    counts = dict(zip(known.logins, known.counts, strict=True))
-    listed = frozenset(counts)
-    for commit in fresh:
-        if commit.login in listed:
-            counts[commit.login] += 1
-    for commit in seen:
-        if commit.login is not None and commit.login not in listed:
-            counts[commit.login] = counts.get(commit.login, 0) + 1
-    ranked = sorted(counts.items(), key=lambda pair: -pair[1])
-    is_same = list(counts.values()) == known.counts
+    logins, ranks = list(known.logins), [-count for count in known.counts]
+    listed, new = frozenset(logins), {commit.oid for commit in fresh}
+    for commit in reversed(seen):
+        if commit.login is not None and (commit.oid in new or commit.login not in listed):
+            _count(commit.login, logins, ranks)
+    counts = [-rank for rank in ranks]
+    is_same = counts == known.counts and logins == known.logins
     row: dict[str, Any] = {
-        "logins": [login for login, _count in ranked],
-        "commit_counts": [count for _login, count in ranked],
+        "logins": logins,
+        "commit_counts": counts,
         "participants_head_oid": head_oid,
         "participants_source": known.source if is_same else HISTORY,
         "listed_at": known.listed_at,
     }
     return Reading(outcome=known.outcome, row=row)
+
+
+def _count(login: str, logins: list[str], ranks: list[int]) -> None:
+    """Count one commit more; ``ranks`` are the negative counts, ascending."""
+    rank = 0
+    if login in logins:
+        index = logins.index(login)
+        rank = ranks.pop(index)
+        del logins[index]
+    index = bisect_right(ranks, rank - 1)
+    logins.insert(index, login)
+    ranks.insert(index, rank - 1)
 
 
 def _weeks(line: _Line, days: dict[date, int]) -> Reading:

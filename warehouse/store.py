@@ -19,7 +19,8 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, PROJECT_OBSERVATIONS, RELEASES, RUNS, STORE_TABLES, Table
+from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, HEAD_OBSERVATIONS, PROJECT_OBSERVATIONS, RELEASES, RUNS, STORE_TABLES, Table
+from warehouse.confirmation import confirm_by_heads
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, arrow, columns_of, connect, ddl, fill, first_line
 from warehouse.durable import sync_folder
 from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreUnusable, WarehouseError
@@ -98,6 +99,8 @@ class Store:
             for facet, table in FACET_TABLES.items():
                 if table.name in tables and tables[table.name].num_rows:
                     join_history(connection, table, facet, tables[table.name])
+            if HEAD_OBSERVATIONS.name in tables and tables[HEAD_OBSERVATIONS.name].num_rows:
+                confirm_by_heads(connection, tables[HEAD_OBSERVATIONS.name])
             releases = tables.get(RELEASES.name, RELEASES.schema.empty_table())
             projects = tables.get(PROJECT_OBSERVATIONS.name, PROJECT_OBSERVATIONS.schema.empty_table())
             if releases.num_rows or projects.num_rows:

@@ -218,14 +218,11 @@ def test_a_list_cannot_be_carried_on_from_a_commit_that_is_not_there(head):
     assert said.weeks.outcome == "ok"
 
 
-@pytest.mark.parametrize(("committed", "outcome"), [(NOON - 365 * DAY, "ok"), (NOON - 363 * DAY, "failed")])
-def test_everything_is_new_when_the_known_head_is_older_than_the_window(committed, outcome):
-    """A project that slept for a year; a younger head that is not listed was rewritten."""
-    known = [people_known(), ("head", {"head_oid": "k", "last_commit_at": committed})]
-    said = told(page(commit_node("n2", login="ada"), commit_node("n1", login="ada")), known=known)
-    assert said.participants.outcome == outcome
-    if outcome == "ok":
-        assert people_of(said) == [("zoe", 9), ("ada", 5)]
+def test_a_list_is_carried_on_from_a_head_older_than_the_window():
+    """A project that slept for a year is read back to the commit its list is known at; days no window reaches are left out."""
+    said = told(page(commit_node("n1", login="ada"), commit_node("k", "2024-05-01", login="zoe")), known=[people_known()])
+    assert people_of(said) == [("zoe", 9), ("ada", 4)]
+    assert list(days_of(said)) == [date(2026, 2, 10)]
 
 
 LOGINS = st.sampled_from(["ada", "bob", "eve", "x[bot]", None])
@@ -270,8 +267,23 @@ def test_what_is_read_bit_by_bit_is_what_is_read_whole(made, data):
     assert since.weeks.row["weeks"] == weeks_of(dict(zip(whole["days_on"], whole["day_counts"], strict=True)), TODAY)
     if at:
         assert dict(people_of(since)) == dict(tally(made))
-        counts = since.participants.row["commit_counts"]
-        assert counts == sorted(counts, reverse=True)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(LOGINS, max_size=12), st.integers(0, 12), st.lists(LOGINS.filter(bool), max_size=4, unique=True))
+def test_a_list_carried_on_twice_is_the_one_carried_on_at_once(authors, at, people):
+    """However the commits fell into harvests, order included."""
+    commits = list(
+        decipher_history(history_body(*[commit_node(f"n{i}", login=login) for i, login in enumerate(authors)], head="h")).commits
+    )
+    fields = {"head_oid": "k", "source": "contributors", "listed_at": NOON, "outcome": "ok"}
+    known = KnownParticipants(logins=people, counts=[2] * len(people), **fields)
+    at_once = carry_on(known, "h", commits, commits).row
+    before = carry_on(known, "m", commits[at:], commits[at:]).row
+    between = KnownParticipants(logins=before["logins"], counts=before["commit_counts"], **fields)
+    after = carry_on(between, "h", commits[:at], commits).row
+    assert (after["logins"], after["commit_counts"]) == (at_once["logins"], at_once["commit_counts"])
+    assert at_once["commit_counts"] == sorted(at_once["commit_counts"], reverse=True)
 
 
 @settings(max_examples=60, deadline=None)
