@@ -73,11 +73,10 @@ class BatchSize:
     _good: int = field(default=0, init=False, repr=False)
 
     def note(self, asked: int, *, was_too_many: bool) -> None:
-        """Note the answer to a query about ``asked``; one about fewer than ``size`` says nothing of the size."""
-        if asked < self.size:
-            return
+        """Note the answer to a query about ``asked``: that they were too many, or, when they were as many as ``size``, that it is good."""
         if was_too_many:
             self.size, self._good = min(self.size, _half(asked)), 0
+        if was_too_many or asked < self.size:
             return
         self._good += 1
         if self._good >= GROW_AFTER and self.size < self.most:
@@ -236,7 +235,8 @@ class Agenda:
             error=answer.error,
         )
         if batch.is_fresh:  # one bad repository among those asked about again must not make every batch small
-            self._size(batch.facet).note(asked, was_too_many=any(part.may_split and part.detail != NO_REASON for part in parts))
+            was_too_many = any(part.may_split and part.detail != NO_REASON for part in parts)
+            self._size(batch.facet).note(asked, was_too_many=was_too_many)
         for entry, part in zip(batch.entries, parts, strict=True):
             tries = entry.tries_alone + (asked == 1)
             if part.may_split and tries < MOST_TRIES_ALONE:

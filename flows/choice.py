@@ -57,15 +57,15 @@ def _choose_weeks(head_oid: str, known: KnownWeeks | None, at: datetime) -> Week
     if known.head_oid == head_oid:
         return Weeks.SHIFTED
     # Up to a page of commits the whole window costs no more than what is new, and notices a rewritten past by itself.
-    is_small = known.head_oid is None or sum(known.days.values()) <= COMMITS_A_PAGE
+    is_small = known.head_oid is None or known.commits_count <= COMMITS_A_PAGE
     return Weeks.WINDOW if is_small else Weeks.SINCE
 
 
 def _choose_from_statistics(head_oid: str, known: KnownWeeks, at: datetime) -> Weeks:
-    """GitHub's numbers cannot be shifted; they are asked again for a new head or day, until the year is small enough to read."""
+    """GitHub's numbers cannot be shifted; for a new head or day a year small enough is read, and a larger one asked for again."""
     if known.head_oid == head_oid and known.weeks_end_on is not None and known.weeks_end_on >= utc_day(at):
         return Weeks.SHIFTED
-    return Weeks.STATISTICS
+    return Weeks.STATISTICS if is_too_large(known.commits_count) else Weeks.WINDOW
 
 
 def is_list_due(known: KnownParticipants | None, at: datetime) -> bool:

@@ -91,8 +91,14 @@ class Inquiry:
         if seen["is_private"] or seen["head_oid"] is None:
             return
         target = replace(target, node_id=seen["node_id"])
+        repo = self.known.repo(target.subject)
+        is_another = repo is not None and repo[0] != seen["repo_id"]  # it took the name of the one that is known, perhaps its commits too
         following = choose_next(
-            seen["head_oid"], self.known.weeks(target.subject), self.known.participants(target.subject), at=at, is_full=self.is_full
+            seen["head_oid"],
+            self.known.weeks(target.subject),
+            self.known.participants(target.subject),
+            at=at,
+            is_full=self.is_full or is_another,
         )
         if (following.has_list or self._is_owed(target)) and not self._is_refused_lately(target, at):
             yield from self._list(target, seen["repo_id"])

@@ -8,6 +8,7 @@ from datetime import datetime
 from extractors.client import fingerprint
 from extractors.conversation import GITHUB, GRAPHQL, HISTORY, PROBE
 from extractors.graphql import HISTORY_SIZE, PROBE_SIZE
+from flows.choice import is_too_large
 from flows.forecast import HOURLY, HOURLY_ANONYMOUS, PAGE_SIZE, Outlook, Quota
 from flows.planning import Due
 from settings import Settings
@@ -35,8 +36,8 @@ def look_out(store: Store, known: Known, due: Iterable[Due], settings: Settings,
         if participants := known.participants(subject):
             pages[subject] = -(-len(participants.logins) // PAGE_SIZE)
         if weeks := known.weeks(subject):
-            commits[subject] = sum(weeks.days.values())
-            if weeks.source != HISTORY:
+            commits[subject] = weeks.commits_count
+            if weeks.source != HISTORY and is_too_large(weeks.commits_count):
                 statistical.add(subject)
     limit = HOURLY if settings.github_token else HOURLY_ANONYMOUS
     left = meters_left(store, identity=fingerprint(settings.github_token), as_of=as_of)

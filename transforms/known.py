@@ -24,12 +24,13 @@ _AGE = [("subject", "ascending"), ("confirmed_at", "ascending"), ("observed_at",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownWeeks:
-    """Commits of a repository as last read: at which head, from where, by UTC author day (empty for GitHub's own numbers)."""
+    """Commits of a repository as last read: at which head, from where, by UTC author day (empty for GitHub's own numbers), in all."""
 
     head_oid: str | None
     source: str
     days: dict[date, int]
     weeks_end_on: date | None
+    commits_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +69,17 @@ class Known:
 
     def weeks(self, subject: str) -> KnownWeeks | None:
         """The commits as last read."""
-        row = self._row("weeks", subject, ("weeks_head_oid", "weeks_source", "weeks_end_on", "days_on", "day_counts"))
+        row = self._row("weeks", subject, ("weeks", "weeks_head_oid", "weeks_source", "weeks_end_on", "days_on", "day_counts"))
         if row is None:
             return None
         days = dict(zip(row["days_on"] or (), row["day_counts"] or (), strict=True))
-        return KnownWeeks(head_oid=row["weeks_head_oid"], source=row["weeks_source"], days=days, weeks_end_on=row["weeks_end_on"])
+        return KnownWeeks(
+            head_oid=row["weeks_head_oid"],
+            source=row["weeks_source"],
+            days=days,
+            weeks_end_on=row["weeks_end_on"],
+            commits_count=sum(days.values()) or sum(row["weeks"] or ()),
+        )
 
     def participants(self, subject: str) -> KnownParticipants | None:
         """The participants as last known."""

@@ -18,7 +18,13 @@ MANY = {**FEW, date(2026, 2, 2): 1}
 def weeks(**changes) -> KnownWeeks:
     """What is known of the weeks."""
     usual = {"head_oid": "a", "source": "history", "days": FEW, "weeks_end_on": date(2026, 2, 14)}
-    return KnownWeeks(**{**usual, **changes})
+    known = {**usual, **changes}
+    return KnownWeeks(**{"commits_count": sum(known["days"].values()), **known})
+
+
+def statistics(**changes) -> KnownWeeks:
+    """GitHub's own numbers of a large year."""
+    return weeks(**{"source": "participation", "days": {}, "commits_count": 2_001, **changes})
 
 
 def people(**changes) -> KnownParticipants:
@@ -41,9 +47,12 @@ def commit(oid: str, *, is_merge: bool = False) -> Commit:
         (weeks(), "b", Weeks.WINDOW),
         (weeks(days=MANY), "b", Weeks.SINCE),
         (weeks(days=MANY, head_oid=None), "b", Weeks.WINDOW),
-        (weeks(source="participation", days={}, weeks_end_on=date(2026, 2, 15)), "a", Weeks.SHIFTED),
-        (weeks(source="participation", days={}), "a", Weeks.STATISTICS),
-        (weeks(source="participation", days={}, weeks_end_on=date(2026, 2, 15)), "b", Weeks.STATISTICS),
+        (statistics(weeks_end_on=date(2026, 2, 15)), "a", Weeks.SHIFTED),
+        (statistics(), "a", Weeks.STATISTICS),
+        (statistics(weeks_end_on=date(2026, 2, 15)), "b", Weeks.STATISTICS),
+        (statistics(commits_count=2_000, weeks_end_on=date(2026, 2, 15)), "a", Weeks.SHIFTED),
+        (statistics(commits_count=2_000), "a", Weeks.WINDOW),
+        (statistics(commits_count=0), "b", Weeks.WINDOW),
     ],
 )
 def test_where_the_weeks_come_from(known, head, expected) -> None:

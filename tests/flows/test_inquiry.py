@@ -64,6 +64,13 @@ def test_an_unmoved_head_asks_nothing():
     assert follow(inquiry(weeks(HEAD), people(participants_head_oid=HEAD)), PROBE, probe_body()) == []
 
 
+def test_another_repository_under_the_name_is_read_from_the_start():
+    """Though it has the very same newest commit: nothing that is known is of it."""
+    asker = inquiry(weeks(HEAD), people(participants_head_oid=HEAD))
+    listed, target = follow(asker, PROBE, probe_body(databaseId=8))
+    assert (listed, target.until_oid, target.page) == (["participants"], None, 1)
+
+
 @pytest.mark.parametrize("outcome", ["failed", "limited", "invalid", "pending"])
 def test_a_list_that_did_not_come_is_asked_for_again(outcome):
     """Though the head has not moved since and the list is not thirty days old; one that was answered is not."""

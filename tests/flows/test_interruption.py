@@ -87,7 +87,7 @@ def _slow_bench(folder: Path, latency_ms: float) -> Iterator[Bench]:
         yield Bench(data=folder / "data", services=services, overrides={"concurrency": "4"})
 
 
-@pytest.mark.parametrize("killed_after", [1, 70, 115], ids=lambda n: f"after {n} requests")
+@pytest.mark.parametrize("killed_after", [1, 40, 80], ids=lambda n: f"after {n} requests")
 def test_kill_and_the_same_command_give_the_undisturbed_publication(tmp_path: Path, killed_after: int) -> None:
     """After ``kill -9`` the same command publishes what an undisturbed run would have, and asks little again."""
     with _slow_bench(tmp_path / "calm", 0) as calm:
@@ -148,7 +148,8 @@ def test_a_signal_ends_the_run_cleanly_and_the_next_goes_on(tmp_path: Path, numb
         again = _start(bench)
         again.communicate(timeout=100)
         assert again.returncode == 0
-        assert max(Counter(path for path in bench.asked() if "/repositories/" not in path).values()) == 1
+        repeated = {path: count for path, count in Counter(bench.asked()).items() if count > 1}
+        assert set(repeated) <= {"/graphql"}, "and that is asked about other repositories, or other pages, each time"
         assert bench.rows("select count(*) as n from runs") == [{"n": 1}]
 
 
@@ -156,7 +157,7 @@ def test_another_request_brings_a_killed_run_home(tmp_path: Path) -> None:
     """A run that was killed is loaded by whatever is harvested next, and its row says what became of it."""
     with _slow_bench(tmp_path, 40) as bench:
         process = _start(bench)
-        _wait_for_requests(bench, process, 100)
+        _wait_for_requests(bench, process, 60)
         process.kill()
         process.communicate()
         bench.services.faults.latency_ms = 0
@@ -171,6 +172,7 @@ def test_another_request_brings_a_killed_run_home(tmp_path: Path) -> None:
 def test_a_budget_counts_on_when_a_run_is_resumed(tmp_path: Path) -> None:
     """What was spent before the interruption is spent: the run as a whole keeps to its budget."""
     with _slow_bench(tmp_path, 150) as bench:
+        bench.overrides["github_graphql"] = "off"
         process = _start(bench, budget="60")
         _wait_for_requests(bench, process, 50)
         process.send_signal(signal.SIGINT)

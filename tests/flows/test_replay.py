@@ -90,7 +90,7 @@ def test_a_damaged_landing_file_costs_its_answers_only(bench: Bench) -> None:
     assert bench.package("django-scheduler")["latest_version"] == "0.12.0", "the last good publication stands"
     assert len(list(bench.data.rglob("landing/pypi/*/*.damaged"))) >= 1
     bench.now += timedelta(minutes=1)
-    assert bench.harvest().run["pypi_requests_count"] == 24
+    assert bench.harvest().run["pypi_requests_count"] == 48
     assert bench.package("django-scheduler")["latest_version"] == "0.12.0"
     assert bench.rows("select distinct code from findings where code = 'landing_damaged'")
 

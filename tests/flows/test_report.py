@@ -24,6 +24,7 @@ RUN = {
     "answered_count": 99,
     "requests_count": 110,
     "github_units_count": 90,
+    "graphql_points_count": 7,
     "pypi_requests_count": 20,
     "received_bytes": 1000,
     "waited_seconds": 61.0,
@@ -55,8 +56,9 @@ def test_sentences_tell_cost_waits_and_what_is_wrong() -> None:
         run=RUN, states={"repo_state": {"ok": 18, "stale": 2}}, findings=[finding] * 12, checks=[check], published="/x/packhouse.duckdb"
     )
     text = "\n".join(report.sentences())
-    assert "110 requests (5.50 per package), 90 GitHub quota units, 20 to PyPI, in 95 s, 61 s of them waiting" in text.replace(
-        "2 min", "95 s"
+    assert (
+        "110 requests (5.50 per package), 90 GitHub quota units, 7 GraphQL points, 20 to PyPI, in 95 s, 61 s of them waiting"
+        in text.replace("2 min", "95 s")
     )
     assert "repo_state: 18 ok, 2 stale." in text
     assert text.count("packages_kept") == 1

@@ -33,6 +33,7 @@ def test_a_repository_is_known_with_all_that_was_read_of_it():
     assert (known.head_oid(SUBJECT), known.committed_at(SUBJECT, "h"), known.committed_at(SUBJECT, "other")) == ("h", NOON - HOUR, None)
     weeks, people = known.weeks(SUBJECT), known.participants(SUBJECT)
     assert (weeks.head_oid, weeks.source, weeks.days, weeks.weeks_end_on) == ("h", "history", {date(2026, 2, 1): 3}, NOON.date())
+    assert weeks.commits_count == 3
     assert (people.logins, people.counts, people.head_oid, people.source, people.listed_at, people.outcome) == (
         ["ada"], [3], "h", "history", None, "ok",
     )  # fmt: skip
@@ -50,9 +51,12 @@ def test_nothing_is_known_of_what_was_never_good():
 def test_githubs_own_numbers_have_no_days():
     """And an empty repository has neither days nor people, which is known."""
     known = known_of(
-        ("weeks", {"weeks_source": "participation"}), ("participants", {"logins": [], "commit_counts": []}), ("head", {"outcome": "empty"})
+        ("weeks", {"weeks_source": "participation", "weeks": [2] * 52}),
+        ("participants", {"logins": [], "commit_counts": []}),
+        ("head", {"outcome": "empty"}),
     )
     assert (known.weeks(SUBJECT).days, known.weeks(SUBJECT).source, known.participants(SUBJECT).logins) == ({}, "participation", [])
+    assert known.weeks(SUBJECT).commits_count == 104
     assert (known.head_oid(SUBJECT), known.activity(SUBJECT)) == (None, None)
 
 
