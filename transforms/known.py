@@ -57,6 +57,11 @@ class Known:
         row = self._row("repo", subject, ("repo_id", "node_id", "full_name"))
         return (row["repo_id"], row["node_id"], row["full_name"]) if row else None
 
+    def was_missing(self, subject: str) -> bool:
+        """Whether the repository was missing when last asked for, as REST told it."""
+        rows = self._newest_repos
+        return rows.get(subject) == "missing"
+
     def head_oid(self, subject: str) -> str | None:
         """The newest commit."""
         row = self._row("head", subject, ("head_oid",))
@@ -111,9 +116,9 @@ class Known:
 
     @property
     def projects(self) -> pa.Table:
-        """``subject`` and ``serial`` of every project whose newest answer is good, where a serial is known."""
+        """``subject`` and ``serial`` of every project whose newest answer is good (others have no values), where a serial is known."""
         rows = self._newest_projects
-        return rows.filter(pc.and_(rows["is_good"], pc.is_valid(rows["serial"]))).select(["subject", "serial"])
+        return rows.filter(pc.is_valid(rows["serial"])).select(["subject", "serial"])
 
     @property
     def closed_projects(self) -> pa.Table:
@@ -122,11 +127,21 @@ class Known:
         return rows.filter(pc.is_in(rows["outcome"], value_set=pa.array(CLOSED))).select(["subject", "outcome", "detail"])
 
     @cached_property
+    def _newest_repos(self) -> dict[str, str]:
+        """Outcome of the newest answer about each repository that did not end well."""
+        rows = self._latest.get(FACET_TABLES["repo"].name)
+        if rows is None:
+            return {}
+        rows = _last_of_each(rows.select(["subject", "confirmed_at", "observed_at", "outcome"]))
+        rows = rows.filter(pc.equal(rows["outcome"], "missing"))
+        return dict(zip(rows["subject"].to_pylist(), rows["outcome"].to_pylist(), strict=True))
+
+    @cached_property
     def _newest_projects(self) -> pa.Table:
         rows = self._latest.get(FACET_TABLES["project"].name)
         if rows is not None:
-            rows = rows.select(["subject", "confirmed_at", "observed_at", "outcome", "detail", "serial", "is_good"])
-        return _last_of_each(FACET_TABLES["project"].schema.append(pa.field("is_good", pa.bool_())).empty_table() if rows is None else rows)
+            rows = rows.select(["subject", "confirmed_at", "observed_at", "outcome", "detail", "serial"])
+        return _last_of_each(FACET_TABLES["project"].schema.empty_table() if rows is None else rows)
 
     def _row(self, facet: str, subject: str, columns: tuple[str, ...]) -> dict[str, Any] | None:
         rows = self._rows(facet)

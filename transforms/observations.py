@@ -65,7 +65,8 @@ class Gathering:
         self._ordinal += 1
         match capture.facet:
             case "probe":
-                for facet, reading in read_probe(capture, self._believed(capture, verdict)).items():
+                was_missing = self._known.was_missing(capture.subject)
+                for facet, reading in read_probe(capture, self._believed(capture, verdict), was_missing=was_missing).items():
                     self._put(facet, capture, reading)
             case "history":
                 self._add_history(capture, verdict)
@@ -149,7 +150,7 @@ class Gathering:
         newest["project"] = explain_missing(newest["project"], newest["status"])
         if self._index is not None:
             newest["project"] = confirm_projects(newest["project"], self._index, self._known)
-        newest["participants"] = _with_carried(newest["participants"], _newest(self._carried.table()))
+        newest["participants"] = _with_carried(newest["participants"], _newest(self._carried.table()), self._known)
         newest = _without_private(newest)
         for facet in ("weeks", "participants"):
             newest[facet] = self._with_heads(newest[facet], f"{facet}_head_oid")
@@ -210,10 +211,26 @@ def _newest(rows: pa.Table, key: tuple[str, ...] = ("subject",)) -> pa.Table:
     return rows.filter(pa.array(~keys.duplicated(keep="last").to_numpy(), pa.bool_()))
 
 
-def _with_carried(listed: pa.Table, carried: pa.Table) -> pa.Table:
-    """Lists carried on with the commits since count where GitHub was not asked for its own."""
-    is_listed = pc.is_in(carried["subject"], value_set=listed["subject"].combine_chunks())
-    return pa.concat_tables([listed, carried.filter(pc.invert(is_listed))])
+def _with_carried(listed: pa.Table, carried: pa.Table, known: Known) -> pa.Table:
+    """Lists carried on with the commits since count where GitHub was not asked for its own; that it did not give it is no secret.
+
+    GitHub's may be some hours old: one that lacks somebody who has committed since does not count either. The carried list then
+    speaks of no commit, so that GitHub is asked again.
+    """
+    own = {row["subject"]: row for row in listed.select(["subject", "outcome", "logins"]).to_pylist()}
+    stands, behind = [], []
+    for row in carried.select(["subject", "logins"]).to_pylist():
+        answer = own.get(row["subject"])
+        people = known.participants(row["subject"])
+        strangers = set(row["logins"] or ()) - set(people.logins if people else ())
+        is_good = answer is not None and answer["outcome"] in ("ok", "capped", "unchanged")
+        stands.append(answer is None or (is_good and bool(strangers - set(answer["logins"] or ()))))
+        behind.append(answer is not None)
+    kept = carried.append_column("behind", pa.array(behind, pa.bool_())).filter(pa.array(stands, pa.bool_()))
+    heads = pc.if_else(kept["behind"], pa.scalar(None, pa.string()), kept["participants_head_oid"])
+    kept = kept.set_column(kept.column_names.index("participants_head_oid"), "participants_head_oid", heads).drop_columns(["behind"])
+    is_replaced = pc.is_in(listed["subject"], value_set=kept["subject"].combine_chunks())
+    return pa.concat_tables([listed.filter(pc.invert(is_replaced)), kept])
 
 
 def _of_answers(rows: pa.Table, answers: pa.Table) -> pa.Table:

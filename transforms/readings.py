@@ -115,11 +115,14 @@ class Reading:
     history: HistoryPage | None = None
 
 
-def read_probe(capture: CaptureView, verdict: str) -> dict[str, Reading]:
+def read_probe(capture: CaptureView, verdict: str, *, was_missing: bool = False) -> dict[str, Reading]:
     """Read what a probe says of one repository: a reading for each facet it tells of.
 
     A repository that is missing or withheld tells nothing of its newest commit; one without commits has neither weeks nor participants.
+    That GraphQL does not find it is believed only when REST said before that it is missing (``was_missing``): it may be blocked.
     """
+    if verdict == "missing" and not was_missing:
+        return {"repo": Reading(outcome="failed", detail="GraphQL does not find it, and REST was not asked why")}
     if verdict != "ok":
         said = Reading(outcome=OUTCOMES[verdict], detail=_why(capture, verdict))
         return {"repo": said} if said.outcome in ("missing", "blocked") else {"repo": said, "head": said}

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from transforms.schemas import HEAD_OBSERVATIONS, PARTICIPANT_OBSERVATIONS, WEEK_OBSERVATIONS
 from warehouse.database import fill
-from warehouse.history import GOOD
 
 _CONFIRM = """
 WITH heads AS (
@@ -24,7 +23,7 @@ WITH heads AS (
         SELECT * FROM store.main.$table WHERE series IN (SELECT series FROM heads)
         QUALIFY row_number() OVER (PARTITION BY series ORDER BY confirmed_at DESC, observed_at DESC) = 1
     ) t JOIN heads h ON h.series = t.series AND h.head_oid = t.$head_oid AND h.confirmed_at > t.confirmed_at
-    WHERE t.outcome IN $good AND t.$holds
+    WHERE t.$values IS NOT NULL
 )
 UPDATE store.main.$table AS t SET confirmed_at = p.confirmed_at FROM tips p WHERE t.series = p.series AND t.observed_at = p.observed_at
 """
@@ -33,9 +32,9 @@ UPDATE store.main.$table AS t SET confirmed_at = p.confirmed_at FROM tips p WHER
 def confirm_by_heads(connection: duckdb.DuckDBPyConnection, heads: pa.Table) -> None:
     """Confirm what is known at the heads just heard of; run inside a transaction, when the histories have been joined."""
     connection.register("observed", heads.select(["series"]))
-    for table, head_oid, holds in (
-        (WEEK_OBSERVATIONS, "weeks_head_oid", "days_on IS NOT NULL"),
-        (PARTICIPANT_OBSERVATIONS, "participants_head_oid", "logins IS NOT NULL"),
+    for table, head_oid, values in (
+        (WEEK_OBSERVATIONS, "weeks_head_oid", "days_on"),
+        (PARTICIPANT_OBSERVATIONS, "participants_head_oid", "logins"),
     ):
-        connection.execute(fill(_CONFIRM, heads=HEAD_OBSERVATIONS.name, table=table.name, head_oid=head_oid, good=GOOD, holds=holds))
+        connection.execute(fill(_CONFIRM, heads=HEAD_OBSERVATIONS.name, table=table.name, head_oid=head_oid, values=values))
     connection.unregister("observed")

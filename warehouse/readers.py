@@ -23,7 +23,7 @@ from warehouse.database import DUCKDB_ERRORS, columns_of, connect, fill, first_l
 from warehouse.durable import remove_tree
 from warehouse.errors import InvalidQuery, NothingPublished
 from warehouse.folder import DataFolder
-from warehouse.publication import DATABASE, MANIFEST
+from warehouse.publication import DATABASE, MANIFEST, SCHEMA_VERSION
 
 _ROWS_AT_ONCE = 2048
 _ROWS = "SELECT $columns FROM publication.main.$table WHERE $condition ORDER BY $key"
@@ -112,22 +112,29 @@ def open_current(folder: DataFolder) -> Publication:
     )
 
 
+class OtherSchema(ValueError):
+    """A publication was written by another version of packhouse, with other tables."""
+
+
 def open_publication(path: Path) -> Publication:
     """Open one published folder; raises NothingPublished when it is not a whole publication."""
     spill = _private_folder()
     connection = connect(spill=spill)
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["schema_version"] != SCHEMA_VERSION:
+            raise OtherSchema(f"it has the tables of schema {manifest['schema_version']}, this packhouse reads those of {SCHEMA_VERSION}")
         connection.execute("ATTACH ? AS publication (READ_ONLY)", [str(path / DATABASE)])
         connection.execute("USE publication.main")
         for setting in ("enable_external_access = false", "lock_configuration = true"):
             connection.execute(f"SET {setting}")
-    except (*DUCKDB_ERRORS, OSError, ValueError) as error:
+    except (*DUCKDB_ERRORS, OSError, ValueError, KeyError, TypeError) as error:
         connection.close()
         _forget(spill)
+        remedy = "packhouse replay" if isinstance(error, OtherSchema) else "packhouse publish"
         raise NothingPublished(
             f"the publication {path} cannot be read ({first_line(error)}); the store and the landing are not touched by that. "
-            "Next: write a new one with packhouse publish"
+            f"Next: write a new one with {remedy}"
         ) from error
     return Publication(path, manifest, connection, spill)
 

@@ -80,6 +80,9 @@ def test_a_later_failure_does_not_take_back_what_the_head_confirms(outcome):
     package = package_of(row("repo"), head(), weeks(ago=5 * DAY), people(ago=5 * DAY), *failed, project=None)
     assert (package["weeks_state"], package["participants_state"]) == ("shifted", "ok")
     assert package["fetched_at"] == NOW - timedelta(hours=1)
+    read = [weeks(ago=timedelta(minutes=30)), people(ago=timedelta(minutes=30))]
+    again = package_of(row("repo"), head(), *read, *failed, project=None)
+    assert (again["weeks_state"], again["weeks_observed_at"]) == ("ok", NOW - timedelta(minutes=30))
     moved = package_of(row("repo"), head("new"), weeks(ago=5 * DAY), people(ago=5 * DAY), *failed, project=None)
     assert moved["weeks_state"] != "shifted"
     assert moved["weeks_observed_at"] == NOW - 5 * DAY

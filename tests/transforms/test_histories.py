@@ -93,6 +93,7 @@ def test_a_history_read_again_replaces_the_first_reading():
     assert sum(told(*long, page(commit_node("c3"))).weeks.row["weeks"]) == 1
     assert told(*long, long[1]) is None
     assert told(*long, long[0]).weeks.outcome == "limited"
+    assert told(*long, long[0], page(commit_node("c0"), number=3)).weeks.outcome == "failed"
 
 
 def test_weeks_are_those_of_the_moment_their_newest_commit_was_seen():

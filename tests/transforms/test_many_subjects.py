@@ -115,7 +115,15 @@ def test_a_repository_without_commits_is_known_to_have_none():
     assert (people["outcome"], people["logins"], people["listed_at"]) == ("ok", [], NOON)
 
 
-@pytest.mark.parametrize("verdict", sorted(OUTCOMES))
+def test_a_repository_graphql_does_not_find_is_missing_only_when_rest_said_so():
+    """It may be blocked: until REST has told, nothing is settled."""
+    told = (capture("probe", b"", error="NOT_FOUND Could not resolve to a Repository"), "missing")
+    assert row_of(gather(told), "repo")["outcome"] == "failed"
+    before = ("repo", {"outcome": "missing"})
+    assert row_of(gather(told, known=known_of(before)), "repo")["outcome"] == "missing"
+
+
+@pytest.mark.parametrize("verdict", sorted(set(OUTCOMES) - {"missing"}))
 def test_a_part_without_an_answer_says_so_of_what_it_was_asked_for(verdict):
     """A repository that is missing or withheld has no head to speak of; of any other both facets failed."""
     told = capture("probe", b"", error="NOT_FOUND Could not resolve to a Repository")
@@ -239,6 +247,7 @@ def test_validators_come_from_good_answers(facet):
     for verdict, changes in [("missing", {"status": 404}), ("unchanged", {"status": 304}), ("pending", {"status": 202})]:
         assert gather((capture(facet, b"", headers=headers, **changes), verdict))["validators"].num_rows == 0
     assert gather((capture(facet), "ok"))["validators"].num_rows == 0
+    assert gather((capture("participants", b"", status=204, headers=headers), "empty"))["validators"].num_rows == 0
     assert gather((capture(facet, b"{", headers=headers), "ok"))["validators"].num_rows == 0
     assert gather((good, "ok"), (capture(facet, b"", status=502), "transient"))["validators"].num_rows == 0
 

@@ -83,6 +83,9 @@ def test_a_head_that_failed_or_is_older_confirms_nothing(store):
     load(store, 50, "head", outcome="failed", oid=None)
     load(store, 30, "head", oid="h", source_url="/late")
     assert spans(store, "weeks") == [(hour(40), hour(40), "ok")]
+    load(store, 60, "weeks")
+    load(store, 70, "head", outcome="failed", oid=None)
+    assert spans(store, "weeks") == [(hour(40), hour(60), "ok")]
 
 
 def test_a_304_of_the_head_confirms_as_well(store):

@@ -78,6 +78,8 @@ def test_two_names_of_one_repository_keep_their_own(store):
     load(store, validator(1, "one", url="/repositories/1"), validator(2, "two", url="/repositories/1", subject="github:new/name"))
     assert etags(store) == {("f1", "/repositories/1"): "one"}
     assert etags(store, "github:new/name") == {("f1", "/repositories/1"): "two"}
+    load(store, validator(3, "three", url="/repositories/1", subject="github:new/name"))
+    assert etags(store) == {("f1", "/repositories/1"): "one"}
 
 
 def test_a_validator_stays_while_its_value_is_confirmed(store):
