@@ -46,7 +46,10 @@ def choose_next(head_oid: str, weeks: KnownWeeks | None, participants: KnownPart
 
     ``is_full`` reads everything anew, whatever is known.
     """
-    return Next(weeks=_choose_weeks(head_oid, None if is_full else weeks, at), has_list=is_full or is_list_due(participants, at))
+    source = _choose_weeks(head_oid, None if is_full else weeks, at)
+    # Without a history to carry it on, a list that speaks of another commit is asked for again.
+    is_behind = participants is not None and participants.head_oid != head_oid and source in (Weeks.SHIFTED, Weeks.STATISTICS)
+    return Next(weeks=source, has_list=is_full or is_behind or is_list_due(participants, at))
 
 
 def _choose_weeks(head_oid: str, known: KnownWeeks | None, at: datetime) -> Weeks:

@@ -9,8 +9,8 @@ from typing import Any
 
 from extractors.conversation import HEAD, PARTICIPANTS, PROJECT, REPO, STATUS, WEEKS
 from flows.asking import has_probe
-from flows.choice import LIST_AGE
-from flows.planning import STATUS_AGE
+from flows.choice import HISTORY, LIST_AGE
+from flows.planning import BLOCKED_AGE, STATUS_AGE
 from settings import Settings
 from warehouse.provenance import provenance
 from warehouse.readers import Publication
@@ -84,9 +84,9 @@ def _explained(
         return Explained(field=name, value=value, state=None, observed_at=value, endpoint=RUN, answer=None, note=note, next_due=None)
     told = known.get(facet)
     if told is None:
-        return Explained(
-            field=name, value=value, state=None, observed_at=None, endpoint="none", answer=None, note="no such source", next_due=None
-        )
+        state = package.get(f"{facet}_state")
+        note = "its forge is not harvested" if state == "unsupported" else "no such source"
+        return Explained(field=name, value=value, state=state, observed_at=None, endpoint="none", answer=None, note=note, next_due=None)
     answer, good, newest = told["answer"], told["good"], told["newest"]
     observed_at = package.get(f"{facet}_observed_at") or (good and good["last_said_at"])
     return Explained(
@@ -97,7 +97,7 @@ def _explained(
         endpoint=_endpoint(answer, good),
         answer=f"{answer['run_id']}/{answer['sequence']}" if answer else None,
         note=_note(facet, package, newest, good),
-        next_due=_next_due(facet, observed_at, settings),
+        next_due=_next_due(facet, package, observed_at, good, settings),
     )
 
 
@@ -117,14 +117,20 @@ def _note(facet: str, package: Mapping[str, Any], newest: Mapping[str, Any] | No
     return f"first said {_time(good['first_said_at'])}, in {good['sighting_count']} runs" if good else None
 
 
-def _next_due(facet: str, observed_at: datetime | None, settings: Settings) -> str:
+def _next_due(
+    facet: str, package: Mapping[str, Any], observed_at: datetime | None, good: Mapping[str, Any] | None, settings: Settings
+) -> str:
     if observed_at is None:
         return "next run"
     if facet == STATUS:
         return f"from {_time(observed_at + STATUS_AGE)} on"
-    if has_probe(settings) and facet in (WEEKS, PARTICIPANTS):
-        after = f", or from {_time(observed_at + LIST_AGE)} on" if facet == PARTICIPANTS else ""
-        return f"when the newest commit has changed{after}"
+    if package["repo_state"] == "blocked" and facet != PROJECT:
+        return f"{_time(observed_at + BLOCKED_AGE)}, with the repository"
+    if has_probe(settings) and facet == PARTICIPANTS:
+        listed_at = (good or {}).get("listed_at") or observed_at
+        return f"when somebody new has committed, or from {_time(listed_at + LIST_AGE)} on"
+    if has_probe(settings) and facet == WEEKS and package["weeks_source"] == HISTORY:
+        return "when the newest commit has changed"
     return _time(observed_at + settings.max_age)
 
 

@@ -16,7 +16,8 @@ from extractors.session import RecallKey, Session
 from extractors.verdict import Verdict
 from flows.asking import Manner, converse, converse_about_project, make_client, make_session, target_of, to_capture, to_recall
 from flows.choice import is_list_due
-from flows.inquiry import Inquiry
+from flows.forecast import PAGE_SIZE
+from flows.inquiry import ALL, Inquiry, Reason
 from flows.planning import CLOSED, Due, batches
 from flows.runs import HarvestRun
 from transforms.answers import InvalidAnswer
@@ -27,7 +28,9 @@ from warehouse.landing import LandingWriter, read_captures
 BATCH_SUBJECTS = 500
 # Repositories in the first query of its kind, and in the largest.
 SIZES: Mapping[str, tuple[int, int]] = {PROBE: (PROBE_SIZE, MOST_PROBED), HISTORY: (HISTORY_SIZE, MOST_READ)}
-CONFIRMED = frozenset({"ok", "capped", "empty"})
+CONFIRMED = frozenset({"ok", "capped", "empty", "unchanged"})
+# What a probe may have told before a run was interrupted, from which it goes on.
+TOLD = frozenset({Verdict.OK, Verdict.MISSING, Verdict.REFUSED})
 
 
 def cut(run: HarvestRun) -> list[tuple[Due, ...]]:
@@ -81,13 +84,26 @@ async def fetch(run: HarvestRun, batch: tuple[Due, ...]) -> None:
     for item in batch:
         for work in _begin(run, inquiry, item, told.get(item.subject)):
             agenda.add(work)
-    paged = {item.subject for item in batch if PARTICIPANTS in item.facets}
+    paged = {item.subject for item in batch if item.is_probed or PARTICIPANTS in item.facets}
 
     async def work_off(session: Session) -> None:
         run.later += await hold(agenda, session)
         run.sizes = {PROBE: agenda.probe_size.size, HISTORY: agenda.history_size.size}
+        left = [item for item in batch if item.is_probed and item.subject not in inquiry.settled]
+        if left and _is_graphql_out(session):
+            run.progress.note("GraphQL is out of reach, so the repositories are asked for one by one")
+            singly = Agenda(probe_size=_size(run, PROBE), history_size=_size(run, HISTORY), settle=inquiry.settle)
+            for item in left:
+                for work in _begin(run, inquiry, replace(item, is_probed=False, facets=ALL), None):
+                    singly.add(work)
+            run.later += await hold(singly, session)
 
     await _ask(run, work_off, recall=_recalled(run, frozenset({PARTICIPANTS}), paged), subjects=[item.subject for item in batch])
+
+
+def _is_graphql_out(session: Session) -> bool:
+    """Whether GitHub can still be asked, but not by GraphQL."""
+    return GRAPHQL in session.endings and GITHUB not in session.endings and not session.stop.is_set()
 
 
 def _inquiry(run: HarvestRun) -> Inquiry:
@@ -97,16 +113,17 @@ def _inquiry(run: HarvestRun) -> Inquiry:
         known=run.known,
         answered=frozenset(key for key, outcome in outcomes.items() if outcome in CONFIRMED),
         last=run.last,
-        converse=lambda subject, facets, repo_id, is_refused: converse(subject, facets, _manner(run, subject, facets, repo_id, is_refused)),
+        converse=lambda subject, facets, repo_id, reason: converse(subject, facets, _manner(run, subject, facets, repo_id, reason)),
         is_full=run.options.full,
     )
 
 
-def _manner(run: HarvestRun, subject: str, facets: frozenset[str], repo_id: int | None, is_refused: bool) -> Manner:  # noqa: FBT001 - as the callback hands it
+def _manner(run: HarvestRun, subject: str, facets: frozenset[str], repo_id: int | None, reason: Reason) -> Manner:
     """How a repository is asked about over REST, from what is known of it."""
     known = run.known.participants(subject) if run.known else None
-    # GitHub's own list is confirmed by a 304; one that was carried on with commits is another.
-    is_believed = facets == {PARTICIPANTS} and known is not None and known.source == "contributors"
+    # GitHub's own list is confirmed by a 304; one that was carried on with commits is another, and a full last page hides a new one.
+    is_own = known is not None and known.source == "contributors" and len(known.logins) % PAGE_SIZE != 0
+    is_believed = facets == {PARTICIPANTS} and is_own and reason is not Reason.CHANGED
 
     def spared(answer: Answer) -> frozenset[str]:
         """The list of participants holds as long as its head is the newest commit, and is not too old."""
@@ -122,7 +139,7 @@ def _manner(run: HarvestRun, subject: str, facets: frozenset[str], repo_id: int 
         repo_id=repo_id,
         pages=run.pages_of(subject),
         is_conditional=is_believed and not run.options.full,
-        is_anonymous=is_refused,
+        is_anonymous=reason is Reason.REFUSED,
         spared=spared,
     )
 
@@ -145,7 +162,7 @@ def _begin(run: HarvestRun, inquiry: Inquiry, item: Due, told: tuple[Part, Answe
     else:
         # What this very run saw under a name is that name's; asking it by its older id would not recall what landed.
         repo = None if (item.subject, REPO) in inquiry.answered or run.known is None else run.known.repo(item.subject)
-        manner = _manner(run, item.subject, item.facets, repo[0] if repo else None, is_refused=False)
+        manner = _manner(run, item.subject, item.facets, repo[0] if repo else None, Reason.NONE)
         is_conditional = not run.options.full and all(_is_good(run, item.subject, facet) for facet in item.facets)
         yield converse(item.subject, item.facets, replace(manner, is_conditional=is_conditional))
 
@@ -171,7 +188,7 @@ def _told(run: HarvestRun, subjects: set[str]) -> Iterator[tuple[Part, Answer]]:
                 body=capture.body,
                 error=capture.error,
             )
-            yield from ((part, answer) for part in parts if part.target.subject in subjects and part.verdict is Verdict.OK)
+            yield from ((part, answer) for part in parts if part.target.subject in subjects and part.verdict in TOLD)
 
 
 async def fetch_later(run: HarvestRun) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from extractors.agenda import Conversation, History, Probe, Work
 from extractors.conversation import FACETS, GITHUB, PARTICIPANTS, PROBE, REPO, WEEKS, Answer, Target
@@ -30,6 +31,14 @@ def _is_line(commits: tuple[Commit, ...]) -> bool:
     return all(commit.is_merge is False for commit in commits)
 
 
+class Reason(StrEnum):
+    """Why a repository is asked about over REST, where that decides how."""
+
+    NONE = "none"
+    REFUSED = "refused"  # its organisation refuses the token
+    CHANGED = "changed"  # the list is known to have changed: a 304 would only hide that
+
+
 @dataclass(slots=True, kw_only=True)
 class _Reading:
     """The history of one repository as far as it was read."""
@@ -46,43 +55,41 @@ class Inquiry:
         known: what the store knew before this run.
         answered: facets this run has answers to already, ``(subject, facet)``: a resumed run does not ask them again.
         last: the newest answer to each facet of each subject before this run.
-        converse: makes the REST conversation of a subject about some facets, of the repository with this numeric id; the last argument
-            tells that its organisation refuses the token.
+        converse: makes the REST conversation of a subject about some facets, of the repository with this numeric id, for a reason.
         is_full: read everything anew.
     """
 
     known: Known
     answered: frozenset[tuple[str, str]]
     last: Mapping[tuple[str, str], LastAnswer]
-    converse: Callable[[str, frozenset[str], int | None, bool], Conversation]
+    converse: Callable[[str, frozenset[str], int | None, Reason], Conversation]
     is_full: bool
     readings: dict[str, _Reading] = field(default_factory=dict)
     listed: set[str] = field(default_factory=set)  # whose participants are being asked for
+    settled: set[str] = field(default_factory=set)  # whose probe was answered
 
     def settle(self, part: Part, answer: Answer) -> Iterator[Work]:
         """Give the work that follows one part; a part that is not ok was asked alone before it comes here."""
         if answer.ask.facet == PROBE:
+            self.settled.add(part.target.subject)
             yield from self._after_probe(part, answer.fetched_at)
         else:
             yield from self._after_history(part)
 
     def begin(self, target: Target) -> Probe:
-        """The first question about a repository: by its node id as long as it bears the name the catalog knows it by.
+        """The first question about a repository: by its node id as long as it is there and bears the name the catalog knows it by.
 
-        Asked by name, a renamed repository is still found, and another one that took its old name is noticed.
+        Asked by name, a renamed repository is still found, and another one that took its old name, or its place, is noticed.
         """
         repo = self.known.repo(target.subject)
-        if repo is None or repo[2].lower() != target.subject.partition(":")[2]:
+        if repo is None or repo[2].lower() != target.subject.partition(":")[2] or self._was_missing(target):
             return Probe(target)
         return Probe(replace(target, node_id=repo[1]))
 
     def _after_probe(self, part: Part, at: datetime) -> Iterator[Work]:
         target = part.target
         if part.verdict is not Verdict.OK:
-            # What GraphQL cannot find may be blocked, private or refused: REST tells them apart. Once told, it is believed.
-            before = self.last.get((target.subject, REPO))
-            if part.verdict is not Verdict.MISSING or before is None or before.outcome != "missing":
-                yield self._fall_back(target, ALL, is_refused=part.verdict is Verdict.REFUSED)
+            yield from self._look_into(part)
             return
         try:
             seen = decipher_probe(part.body)
@@ -101,13 +108,27 @@ class Inquiry:
             is_full=self.is_full or is_another,
         )
         if (following.has_list or self._is_owed(target)) and not self._is_refused_lately(target, at):
-            yield from self._list(target, seen["repo_id"])
+            yield from self._list(target, seen["repo_id"], Reason.NONE)
         if self._is_open(target, WEEKS):
             yield from self._read_weeks(target, following.weeks, at, seen["repo_id"])
 
+    def _look_into(self, part: Part) -> Iterator[Work]:
+        """What GraphQL cannot find may be blocked, private or refused: REST tells them apart. Once told, it is believed."""
+        target, repo = part.target, self.known.repo(part.target.subject)
+        if part.verdict is not Verdict.MISSING:
+            yield self._fall_back(target, ALL, Reason.REFUSED if part.verdict is Verdict.REFUSED else Reason.NONE)
+        elif target.node_id is None and repo is not None and repo[1] is not None:
+            yield Probe(replace(target, node_id=repo[1]))  # renamed, and nobody bears its old name any more
+        elif not self._was_missing(target):
+            yield self._fall_back(target, ALL)
+
+    def _was_missing(self, target: Target) -> bool:
+        before = self.last.get((target.subject, REPO))
+        return before is not None and before.outcome == "missing"
+
     def _read_weeks(self, target: Target, weeks: Weeks, at: datetime, repo_id: int) -> Iterator[Work]:
         if weeks is Weeks.STATISTICS:
-            yield self.converse(target.subject, frozenset({WEEKS}), repo_id, False)  # noqa: FBT003 - a callback
+            yield self.converse(target.subject, frozenset({WEEKS}), repo_id, Reason.NONE)
         elif weeks is not Weeks.SHIFTED:
             known = self.known.weeks(target.subject)
             until = known.head_oid if known and weeks is Weeks.SINCE else None
@@ -166,29 +187,29 @@ class Inquiry:
         # A list whose head was not met cannot be carried on: the past was rewritten.
         if known is not None and (has_strangers(reading.logins, known) or not reading.has_met_list):
             repo = self.known.repo(target.subject)
-            yield from self._list(target, repo[0] if repo else None)
+            yield from self._list(target, repo[0] if repo else None, Reason.CHANGED)
 
     def _is_owed(self, target: Target) -> bool:
         """Tell whether the participants were asked for before and did not come, or could not be carried on."""
         before = self.last.get((target.subject, PARTICIPANTS))
         return before is not None and before.outcome not in SETTLED
 
-    def _list(self, target: Target, repo_id: int | None) -> Iterator[Work]:
+    def _list(self, target: Target, repo_id: int | None, reason: Reason) -> Iterator[Work]:
         """Ask for the participants, once a run."""
         if target.subject not in self.listed and self._is_open(target, PARTICIPANTS):
             self.listed.add(target.subject)
-            yield self.converse(target.subject, frozenset({PARTICIPANTS}), repo_id, False)  # noqa: FBT003 - as above
+            yield self.converse(target.subject, frozenset({PARTICIPANTS}), repo_id, reason)
 
     def _is_refused_lately(self, target: Target, at: datetime) -> bool:
         """GitHub does not list the participants of the largest histories; it is asked again after the age of a list."""
         before = self.last.get((target.subject, PARTICIPANTS))
         return before is not None and before.outcome == "unsupported" and at - before.confirmed_at < LIST_AGE
 
-    def _fall_back(self, target: Target, facets: frozenset[str], *, is_refused: bool = False) -> Conversation:
+    def _fall_back(self, target: Target, facets: frozenset[str], reason: Reason = Reason.NONE) -> Conversation:
         self.readings.pop(target.subject, None)
         repo = self.known.repo(target.subject)
         wanted = frozenset(facet for facet in facets if self._is_open(target, facet))
-        return self.converse(target.subject, wanted, repo[0] if repo else None, is_refused)
+        return self.converse(target.subject, wanted, repo[0] if repo else None, reason)
 
     def _is_open(self, target: Target, facet: str) -> bool:
         return (target.subject, facet) not in self.answered

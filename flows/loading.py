@@ -104,7 +104,7 @@ def counts_of(gathered: Gathered) -> dict[str, Any]:
     """What the ledger and the outcomes of a run sum up to: columns of ``runs``."""
     rows = gathered.fetches.select(["source", "facet", "verdict", "units_count", "bytes_count"]).to_pylist()
     return {
-        "answered_count": sum(outcome in SETTLED for outcome in gathered.outcomes().values()),
+        "answered_count": sum(outcome in SETTLED | {"unchanged"} for outcome in gathered.outcomes().values()),
         "requests_count": len(rows),
         "github_units_count": sum(row["units_count"] for row in rows if row["source"] == GITHUB and row["facet"] not in BATCHED),
         "graphql_points_count": sum(row["units_count"] for row in rows if row["facet"] in BATCHED),

@@ -98,7 +98,9 @@ def _wanted(
     facets = FACETS[subject.partition(":")[0]]
     due = {facet for facet in facets if _is_due(subject, facet, last.get((subject, facet)), as_of, max_age, is_probed=is_probed)}
     answers = {facet: answer for facet in facets if (answer := landed.get((subject, facet)))}
-    wanted = frozenset(due - {facet for facet, answer in answers.items() if answer.outcome in SETTLED})
+    if is_probed and REPO in answers:  # what followed from its probe may not have been asked yet
+        due |= FOLLOWING
+    wanted = frozenset(due - {facet for facet, answer in answers.items() if answer.outcome in SETTLED | {"unchanged"}})
     repo = answers.get(REPO) or last.get((subject, REPO))
     # A repository that is missing or closed to us answers no other question either; it is asked for itself when that is due.
     return frozenset() if repo and REPO not in wanted and repo.outcome in CLOSED else wanted

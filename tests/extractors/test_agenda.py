@@ -271,12 +271,11 @@ def test_a_null_without_reason_is_asked_again_but_is_not_too_many():
 
 
 def test_a_batch_size_halves_and_grows_back_slowly():
-    """Too many halves it, three good full batches in a row add one, up to the most; smaller batches say nothing."""
+    """Too many halves it, however few; three good full batches in a row add one, up to the most; good smaller ones say nothing."""
     it = BatchSize(25, most=27)
     it.note(25, was_too_many=True)
     assert it.size == 13
     it.note(25, was_too_many=True)  # was on its way together with the first
-    it.note(6, was_too_many=True)
     it.note(3, was_too_many=False)
     assert it.size == 13
     for _ in range(2):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
-from extractors.agenda import Conversation, History
+from extractors.agenda import Conversation, History, Probe
 from extractors.conversation import HISTORY, PROBE, Answer, Ask, Target
 from extractors.graphql import Part
 from extractors.verdict import Verdict
@@ -78,7 +79,40 @@ def test_a_list_that_did_not_come_is_asked_for_again(outcome):
     last = {(SUBJECT, "participants"): LastAnswer(outcome=outcome, confirmed_at=NOON)}
     assert follow(inquiry(*known, last=last), PROBE, probe_body()) == [["participants"]]
     last = {(SUBJECT, "participants"): LastAnswer(outcome="ok", confirmed_at=NOON)}
-    assert follow(inquiry(*known, last=last), PROBE, probe_body()) == []
+    assert follow(inquiry(weeks(HEAD), people(participants_head_oid=HEAD), last=last), PROBE, probe_body()) == []
+
+
+def test_a_list_that_speaks_of_another_commit_is_asked_for_again():
+    """Where no history is read that could carry it on: the head has not moved since the weeks were read, or they are GitHub's own."""
+    assert follow(inquiry(weeks(HEAD), people(participants_head_oid="older")), PROBE, probe_body()) == [["participants"]]
+    many = weeks("older", weeks_source="participation", weeks=[2001] + [0] * 51, days_on=None, day_counts=None)
+    assert follow(inquiry(many, people(participants_head_oid="older")), PROBE, probe_body()) == [["participants"], ["weeks"]]
+
+
+def not_found(**target):
+    """What follows when GraphQL does not find a repository, by its name or by its id."""
+    part = Part(target=replace(TARGET, **target), verdict=Verdict.MISSING)
+    ask = Ask(source="github", subject="github", facet=PROBE, url="/graphql")
+    return part, Answer(
+        ask=ask, status=200, headers={}, body=b"", fetched_at=NOON, duration_ms=1, attempt=1, identity="f", error=None, is_recalled=False
+    )
+
+
+def test_a_name_that_leads_nowhere_is_tried_by_its_id_and_then_by_rest():
+    """A renamed repository whose old name died lives on; only what neither finds is looked into, and only once."""
+    (probe,) = inquiry().settle(*not_found())
+    assert probe == Probe(replace(TARGET, node_id="R_7"))
+    (conversation,) = inquiry().settle(*not_found(node_id="R_7"))
+    assert set(conversation.plan) == {"repo", "head", "weeks", "participants"}
+    last = {(SUBJECT, "repo"): LastAnswer(outcome="missing", confirmed_at=NOON)}
+    assert list(inquiry(last=last).settle(*not_found(node_id="R_7"))) == []
+
+
+def test_what_was_missing_is_asked_for_by_its_name():
+    """Another repository may have taken its place."""
+    last = {(SUBJECT, "repo"): LastAnswer(outcome="missing", confirmed_at=NOON)}
+    assert inquiry(last=last).begin(TARGET) == Probe(TARGET)
+    assert inquiry().begin(TARGET) == Probe(replace(TARGET, node_id="R_7"))
 
 
 @pytest.mark.parametrize(
