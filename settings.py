@@ -322,12 +322,15 @@ def _read_config(path: Path, problems: list[str]) -> dict[str, str]:
         return {}
     allowed = {field.name for field in FIELDS if not field.is_secret}
     secret = {name.lower() for field in FIELDS if field.is_secret for name in (field.name, field.variable)}
+    switches = {field.name for field in FIELDS if field.parse is _switch}
     config = {}
     for key, value in raw.items():
         if key.lower().replace("-", "_") in secret:
             problems.append(f"{path}: tokens do not belong in a file; set GITHUB_TOKEN in the environment")
         elif key not in allowed:
             problems.append(f"{path}: unknown setting {_shown(key)}; known are {', '.join(sorted(allowed))}")
+        elif type(value) is bool and key in switches:
+            config[key] = "on" if value else "off"
         elif type(value) not in (str, int):
             problems.append(f"{path.name}: {key}: write a text in quotes or a whole number")
         else:

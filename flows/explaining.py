@@ -97,7 +97,7 @@ def _explained(
         endpoint=_endpoint(answer, good),
         answer=f"{answer['run_id']}/{answer['sequence']}" if answer else None,
         note=_note(facet, package, newest, good),
-        next_due=_next_due(facet, package, observed_at, good, settings),
+        next_due=_next_due(facet, package, observed_at or (newest and newest["last_said_at"]), good, settings),
     )
 
 
@@ -108,13 +108,19 @@ def _endpoint(answer: Mapping[str, Any] | None, good: Mapping[str, Any] | None) 
 
 
 def _note(facet: str, package: Mapping[str, Any], newest: Mapping[str, Any] | None, good: Mapping[str, Any] | None) -> str | None:
+    if newest is not None and good is None:
+        return f"asked {_time(newest['last_said_at'])}: {newest['outcome']} ({newest['detail'] or 'no reason given'})"
     if newest is not None and newest is not good:
         return f"asked again {_time(newest['last_said_at'])}: {newest['outcome']} ({newest['detail'] or 'no reason given'})"
     if facet == WEEKS and package["weeks_state"] == "shifted":
         return f"from commits by day up to {package['weeks_end_on']}; the newest commit has not changed"
     if facet == PARTICIPANTS and package["participants_state"] == "shifted":
         return "the list of GitHub, carried on with the commits since"
-    return f"first said {_time(good['first_said_at'])}, in {good['sighting_count']} runs" if good else None
+    return (
+        f"first said {_time(good['first_said_at'])}, in {good['sighting_count']} {'run' if good['sighting_count'] == 1 else 'runs'}"
+        if good
+        else None
+    )
 
 
 def _next_due(

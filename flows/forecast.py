@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from extractors.conversation import GITHUB, HEAD, HISTORY, INDEX, PARTICIPANTS, PROBE, PROJECT, REPO, STATUS, WEEKS
+from flows.choice import LIST_AGE
 from flows.planning import Due
 from flows.progress import describe_seconds
 
@@ -27,6 +28,7 @@ HOUR = 3_600.0
 REST_KINDS = (REPO, HEAD, WEEKS, PARTICIPANTS)
 BATCHED_KINDS = (PROBE, HISTORY)
 PYPI_KINDS = (INDEX, PROJECT, STATUS)
+KINDS = (*BATCHED_KINDS, *REST_KINDS, *PYPI_KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class Outlook:
         touched_at: newest commit of a repository, newest release of a project, by subject.
         seen_at: when that was last confirmed.
         statistical: repositories whose weeks GitHub computes.
+        listed_at: when GitHub listed the participants last, by subject.
         has_index: PyPI's index root is read instead of asking project by project.
         probe_size: repositories a query.
         history_size: likewise, for commits.
@@ -60,6 +63,7 @@ class Outlook:
     touched_at: Mapping[str, datetime] = field(default_factory=dict)
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
     statistical: frozenset[str] = frozenset()
+    listed_at: Mapping[str, datetime] = field(default_factory=dict)
     has_index: bool = False
     probe_size: int = 25
     history_size: int = 20
@@ -156,7 +160,7 @@ def forecast(
                 beyond.append(item.subject)
     if outlook.has_index:
         expected[INDEX] = 1.0
-    requests = {kind: max(1, round(count)) for kind, count in expected.items() if count > 0}
+    requests = {kind: max(1, round(expected[kind])) for kind in KINDS if expected.get(kind, 0.0) > 0}
     core_units = sum(requests.get(kind, 0) for kind in REST_KINDS)
     points = sum(requests.get(kind, 0) for kind in BATCHED_KINDS)
     pypi = sum(requests.get(kind, 0) for kind in PYPI_KINDS)
@@ -192,7 +196,9 @@ def _expected(item: Due, outlook: Outlook, as_of: datetime) -> dict[str, float]:
         kinds[WEEKS] = 1.0
     else:
         kinds[HISTORY] = moved * max(1, -(-outlook.commits.get(item.subject, 1) // PAGE_SIZE)) / outlook.history_size
-    kinds[PARTICIPANTS] = float(pages) if PARTICIPANTS in item.facets else moved * STRANGERS * pages
+    listed_at = outlook.listed_at.get(item.subject)
+    is_old = listed_at is not None and as_of - listed_at >= LIST_AGE
+    kinds[PARTICIPANTS] = float(pages) if PARTICIPANTS in item.facets or is_old else moved * STRANGERS * pages
     if is_new:
         kinds[REPO] = UNFOUND
     return kinds
@@ -242,15 +248,29 @@ def _waits(units: int, outlook: Outlook, as_of: datetime, *, has_token: bool) ->
     return until_reset + (-(-(units - left) // hourly) - 1) * HOUR
 
 
+_NAMES: Mapping[str, tuple[str, str]] = {
+    PROBE: ("probe", "probes"),
+    HISTORY: ("query for commits", "queries for commits"),
+    REPO: ("repository", "repositories"),
+    HEAD: ("newest commit", "newest commits"),
+    WEEKS: ("statistic (asked twice where GitHub has to compute it)", "statistics (asked twice where GitHub has to compute them)"),
+    PARTICIPANTS: ("list of participants", "lists of participants"),
+    INDEX: ("index", "indexes"),
+    PROJECT: ("project", "projects"),
+    STATUS: ("status", "statuses"),
+}
+
+
 def describe_plan(plan: HarvestPlan, *, has_token: bool) -> list[str]:
     """The plan in sentences, one per line."""
     foreseen = plan.forecast
-    names = {PROBE: "probes", HISTORY: "pages of commits", PARTICIPANTS: "lists of participants", WEEKS: "statistics", REPO: "repositories"}
-    names |= {HEAD: "newest commits", INDEX: "index", PROJECT: "projects", STATUS: "statuses"}
-    kinds = ", ".join(f"{count:,} {names[kind]}" for kind, count in foreseen.requests.items())
+    kinds = ", ".join(f"{count:,} {_NAMES[kind][count != 1]}" for kind, count in foreseen.requests.items())
     github = f"{foreseen.core_units:,} GitHub quota units, {foreseen.graphql_points:,} GraphQL points"
     lines = [
-        f"{len(plan.due):,} subjects are due with {plan.facet_count:,} questions; {plan.fresh_count:,} answers are young enough.",
+        (
+            f"{len(plan.due):,} subjects are due with {plan.facet_count:,} questions; {plan.fresh_count:,} values are young enough, "
+            "or follow from the newest commit."
+        ),
         f"Requests: {kinds or 'none'}.",
         f"Cost: about {github}, {foreseen.pypi_requests:,} requests to PyPI; about {describe_seconds(foreseen.seconds)} of asking.",
     ]
@@ -261,11 +281,9 @@ def describe_plan(plan: HarvestPlan, *, has_token: bool) -> list[str]:
                 f"{name} had {quota.remaining:,} of {quota.limit:,} left when last asked; full again at {quota.resets_at:%H:%M} UTC."
             )
     if foreseen.core_units and not has_token:
-        with_token = describe_seconds(max(60.0, foreseen.core_units / HOURLY * HOUR))
         lines.append(
-            f"No GITHUB_TOKEN: GitHub answers 60 requests an hour to your address, so this takes about "
-            f"{foreseen.core_units / HOURLY_ANONYMOUS:,.1f} hours; with a token of your own, 5,000 an hour and most of it by GraphQL, "
-            f"about {with_token}."
+            "No GITHUB_TOKEN: GitHub answers 60 requests an hour to your address; to a token of your own 5,000, and most of this by "
+            "GraphQL, many repositories in one query."
         )
     if foreseen.beyond_quota:
         lines.append(

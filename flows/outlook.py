@@ -27,6 +27,7 @@ def look_out(store: Store, known: Known, due: Iterable[Due], settings: Settings,
     touched_at: dict[str, datetime] = {}
     seen_at: dict[str, datetime] = {}
     statistical: set[str] = set()
+    listed_at: dict[str, datetime] = {}
     for item in due:
         subject = item.subject
         if activity := known.activity(subject):
@@ -35,6 +36,8 @@ def look_out(store: Store, known: Known, due: Iterable[Due], settings: Settings,
             continue
         if participants := known.participants(subject):
             pages[subject] = -(-len(participants.logins) // PAGE_SIZE)
+            if participants.listed_at:
+                listed_at[subject] = participants.listed_at
         if weeks := known.weeks(subject):
             commits[subject] = weeks.commits_count
             if weeks.source != HISTORY and is_too_large(weeks.commits_count):
@@ -47,6 +50,7 @@ def look_out(store: Store, known: Known, due: Iterable[Due], settings: Settings,
         touched_at=touched_at,
         seen_at=seen_at,
         statistical=frozenset(statistical),
+        listed_at=listed_at,
         probe_size=sizes.get(PROBE, PROBE_SIZE),
         history_size=sizes.get(HISTORY, HISTORY_SIZE),
         seconds=answer_seconds(store),

@@ -47,6 +47,7 @@ class HarvestRun:
         sizes: repositories a query, by kind; the good sizes of the last run at first, then those of this one.
         promised: serials PyPI's index promises, by subject.
         later: conversations to take up in a second pass.
+        foreseen: the plan as it was made when the run began, as JSON.
     """
 
     options: HarvestOptions
@@ -70,6 +71,7 @@ class HarvestRun:
     sequence: int = 0
     session: Session | None = None
     report: RunReport | None = None
+    foreseen: dict[str, Any] = field(default_factory=dict)
 
     def pages_of(self, subject: str) -> int:
         """How many pages the participants of a repository filled when they were last listed."""
@@ -122,7 +124,8 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
             run_id=unfinished["run_id"] if unfinished else new_run_id(started_at, _newest_run_id(folder, reports)),
             started_at=started_at,
             landed=gather(folder, unfinished["run_id"], store) if unfinished else None,
-            sizes=_good_sizes(reports),
+            sizes=good_sizes(reports),
+            foreseen=(unfinished or {}).get("plan") or {},
         )
         run.sequence = run.landed.last_sequence if run.landed else 0
         if not unfinished:
@@ -130,7 +133,7 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
         yield run
 
 
-def _good_sizes(reports: list[dict[str, Any]]) -> dict[str, int]:
+def good_sizes(reports: list[dict[str, Any]]) -> dict[str, int]:
     """How many repositories a query could ask about at the end of the last run that asked."""
     for report in reversed(reports):
         sizes = report.get("sizes")

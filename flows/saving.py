@@ -27,10 +27,19 @@ def saved_by(run: HarvestRun, plan: HarvestPlan, gathered: Gathered) -> dict[str
     asked = sum(row["source"] == PYPI and row["verdict"] == "unchanged" for row in ledger)
     return {
         "asking about many repositories at once": max(0, ASKED_SINGLY * len(seen) - points),
-        "unchanged newest commits": sum((subject not in weeks) + (subject not in lists) * run.pages_of(subject) for subject in seen),
+        "unchanged newest commits": sum(_confirmed(run, subject, weeks, lists) for subject in seen),
         "answers of 304": free,
         "PyPI's index": max(0, len(confirmed) - asked),
     }
+
+
+def _confirmed(run: HarvestRun, subject: str, weeks: set[str], lists: set[str]) -> int:
+    """Units that asking again for what was known before and not asked for would have cost."""
+    known = run.known
+    if known is None:
+        return 0
+    has_weeks, has_list = known.weeks(subject) is not None, known.participants(subject) is not None
+    return (has_weeks and subject not in weeks) + (has_list and subject not in lists) * run.pages_of(subject)
 
 
 def _subjects(gathered: Gathered, facet: str, outcomes: tuple[str, ...] = ()) -> set[str]:

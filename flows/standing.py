@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flows.report import UNFRESH_STATES
@@ -70,9 +70,19 @@ def _settings(settings: Settings) -> dict[str, dict[str, str | None]]:
     shown: dict[str, dict[str, str | None]] = {}
     for field in FIELDS:
         value = getattr(settings, field.name)
-        text = None if value is None else "set (not shown)" if field.is_secret else str(value)
+        text = None if value is None else "set (not shown)" if field.is_secret else _spelt(value)
         shown[field.name] = {"value": text, "origin": settings.origins[field.name]}
     return shown
+
+
+def _spelt(value: Any) -> str:
+    """A value as it is written in a setting."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, timedelta):
+        hours, rest = divmod(value, timedelta(hours=1))
+        return f"{hours}h" if not rest else f"{value // timedelta(seconds=1)}s"
+    return str(value)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from flows.outlook import look_out
 from flows.planning import LastAnswer, find_due
 from flows.publishing import publish_records
 from flows.report import DONE, STOPPED, RunReport
-from flows.runs import HarvestRun, make_clock, refuse_unknown
+from flows.runs import HarvestRun, good_sizes, make_clock, refuse_unknown
 from flows.saving import saved_by
 from settings import Settings, parse_age
 from transforms.catalog import Catalog
@@ -26,7 +26,7 @@ from transforms.known import Known
 from transforms.schemas import FINDINGS
 from warehouse.catalog_files import load_catalog
 from warehouse.folder import DataFolder
-from warehouse.reports import write_run_report
+from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
 
 NEVER = timedelta(0)
@@ -44,6 +44,9 @@ def plan_run(run: HarvestRun) -> HarvestPlan:
     run.last = _last(run.store)
     before = _Before(store=run.store, known=run.known, last=run.last, landed=landed, sizes=run.sizes)
     run.plan = _plan(run.options, run.settings, run.catalog, before, as_of=run.started_at)
+    if not run.foreseen:
+        run.foreseen = run.plan.as_json()
+        write_run_report(run.folder, {**run.row(), "request": run.options.fingerprint(), "plan": run.foreseen})
     return run.plan
 
 
@@ -53,7 +56,8 @@ def preview(options: HarvestOptions, settings: Settings) -> HarvestPlan:
     refuse_unknown(options.slugs, catalog)
     with open_store(DataFolder(settings.data), is_read_only=True) as store:
         as_of = make_clock(options.fixed_now).now()
-        before = _Before(store=store, known=Known(store.latest()), last=_last(store), landed={}, sizes={})
+        sizes = good_sizes(list(read_run_reports(DataFolder(settings.data), on_damaged=lambda _file: None)))
+        before = _Before(store=store, known=Known(store.latest()), last=_last(store), landed={}, sizes=sizes)
         return _plan(options, settings, catalog, before, as_of=as_of)
 
 
@@ -98,7 +102,6 @@ def load_run(run: HarvestRun) -> None:
     gathered = gather(run.folder, run.run_id, run.store)
     row = run.row() | counts_of(gathered)
     endings = run.session.endings if run.session else {}
-    foreseen = run.plan.forecast if run.plan else None
     row |= {
         "ended_at": run.clock.now(),
         "as_of_at": max(run.started_at, gathered.last_at or run.started_at),
@@ -106,9 +109,9 @@ def load_run(run: HarvestRun) -> None:
         "detail": "; ".join(dict.fromkeys(endings.values())) or None,
         "planned_count": run.plan.facet_count if run.plan else 0,
         "waited_seconds": sum(tally.waited_seconds for tally in run.session.tallies.values()) if run.session else 0.0,
-        "forecast_units_count": foreseen.core_units if foreseen else None,
-        "forecast_points_count": foreseen.graphql_points if foreseen else None,
-        "forecast_pypi_requests_count": foreseen.pypi_requests if foreseen else None,
+        "forecast_units_count": run.foreseen.get("github_units"),
+        "forecast_points_count": run.foreseen.get("graphql_points"),
+        "forecast_pypi_requests_count": run.foreseen.get("pypi_requests"),
     }
     load(run.store, gathered, row)
     spent = spent_by_facet(gathered.fetches)
@@ -117,7 +120,7 @@ def load_run(run: HarvestRun) -> None:
             spent.setdefault(meter, {"requests": 0, "units": 0})["recalled"] = tally.recalled
     run.report = RunReport(
         run=row,
-        plan=run.plan.as_json() if run.plan else {},
+        plan=run.foreseen,
         spent=spent,
         saved=saved_by(run, run.plan, gathered) if run.plan else {},
         findings=gathered.tables[FINDINGS.name].to_pylist(),
