@@ -70,9 +70,9 @@ def repo_plan(  # noqa: PLR0913 - what is asked, of whom, and in which manner
     A renamed repository is followed; one that is missing under its name is asked for by ``known_id`` (GitHub's numeric id,
     ``None`` when never seen) before that is believed. Without the repo facet the id is asked from the start.
     With ``is_conditional`` what did not change may be answered with 304; ``known_pages`` is how many pages the list of participants
-    had. ``is_anonymous`` asks without credentials from the start. ``spared`` is told the answer about the newest commit and returns
-    facets that then need not be asked for. Returns a plan to ask for the weeks again when GitHub is still computing them (202:
-    "cached by the SHA of the default branch").
+    had. ``is_anonymous`` asks without credentials from the start. ``spared`` is told the answers about the repository and its newest
+    commit, and returns facets that then need not be asked for. Returns a plan to ask for the weeks again when GitHub is still
+    computing them (202: "cached by the SHA of the default branch").
     """
     base = f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
     trail = _Trail(subject=subject, base=base, known_id=known_id, is_conditional=is_conditional, is_anonymous=is_anonymous)
@@ -86,7 +86,7 @@ def repo_plan(  # noqa: PLR0913 - what is asked, of whom, and in which manner
         answer, judgement = yield from _ask_facet(trail, facet)
         if judgement.verdict in _ENDING or (facet == REPO and judgement.verdict not in _ANSWERED):
             break
-        if facet == HEAD and judgement.verdict in _ANSWERED:
+        if facet in (REPO, HEAD) and judgement.verdict in _ANSWERED:
             left -= spared(answer)
         if facet == WEEKS and judgement.verdict is Verdict.PENDING:
             later.append(_weeks_later(trail, LATER_TRIES))

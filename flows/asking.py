@@ -99,7 +99,7 @@ class Manner:
         pages: pages its participants filled when they were last listed.
         is_conditional: send the validators of the last answers; only where those are what is still believed.
         is_anonymous: its organisation refuses the token.
-        spared: facets that need not be asked for after the answer about the newest commit.
+        spared: facets that need not be asked for after an answer about the repository or its newest commit.
     """
 
     repo_id: int | None = None

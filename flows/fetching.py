@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 
 from extractors.agenda import Agenda, BatchSize, Conversation, Work
-from extractors.conversation import BATCHED, GITHUB, GRAPHQL, HISTORY, INDEX, PARTICIPANTS, PROBE, PROJECT, PYPI, REPO, Answer, Validator
+from extractors.conversation import (
+    BATCHED,
+    GITHUB,
+    GRAPHQL,
+    HEAD,
+    HISTORY,
+    INDEX,
+    PARTICIPANTS,
+    PROBE,
+    PROJECT,
+    PYPI,
+    REPO,
+    WEEKS,
+    Answer,
+    Validator,
+)
 from extractors.driver import hold, hold_later
 from extractors.graphql import HISTORY_SIZE, MOST_PROBED, MOST_READ, PROBE_SIZE, Part, divide
 from extractors.pypi import index_plan
@@ -21,7 +36,7 @@ from flows.inquiry import ALL, Inquiry, Reason
 from flows.planning import CLOSED, Due, batches
 from flows.runs import HarvestRun
 from transforms.answers import InvalidAnswer
-from transforms.github import decipher_head
+from transforms.github import decipher_head, decipher_repo
 from transforms.index import decipher_index
 from warehouse.landing import LandingWriter, read_captures
 
@@ -125,23 +140,42 @@ def _manner(run: HarvestRun, subject: str, facets: frozenset[str], repo_id: int 
     is_own = known is not None and known.source == "contributors" and len(known.logins) % PAGE_SIZE != 0
     is_believed = facets == {PARTICIPANTS} and is_own and reason is not Reason.CHANGED
 
-    def spared(answer: Answer) -> frozenset[str]:
-        """The list of participants holds as long as its head is the newest commit, and is not too old."""
-        if known is None or run.options.full or is_list_due(known, answer.fetched_at):
-            return frozenset()
-        try:
-            head = decipher_head(answer.body)["head_oid"] if answer.body else run.known and run.known.head_oid(subject)
-        except InvalidAnswer:
-            return frozenset()
-        return frozenset({PARTICIPANTS}) if head == known.head_oid else frozenset()
-
     return Manner(
         repo_id=repo_id,
         pages=run.pages_of(subject),
         is_conditional=is_believed and not run.options.full,
         is_anonymous=reason is Reason.REFUSED,
-        spared=spared,
+        spared=lambda answer: _spared(run, subject, answer),
     )
+
+
+def _spared(run: HarvestRun, subject: str, answer: Answer) -> frozenset[str]:
+    """What need not be asked over REST: without a push no commit is new, and a list holds as long as its head is the newest commit.
+
+    What was confirmed longer than once and a half the greatest age ago is asked for all the same, before it grows stale.
+    """
+    known = run.known
+    if known is None or run.options.full:
+        return frozenset()
+    at, oldest = answer.fetched_at, run.settings.max_age * 3 / 2
+    try:
+        if answer.ask.facet == REPO:
+            seen = decipher_repo(answer.body) if answer.body else None
+            is_same = seen is None or (seen["repo_id"], seen["default_branch"], seen["pushed_at"]) == known.pushed(subject)
+            young = {
+                facet for facet in (HEAD, WEEKS, PARTICIPANTS) if _is_good(run, subject, facet) and _age(run, subject, facet, at) < oldest
+            }
+            return frozenset(young) if is_same else frozenset()
+        head = decipher_head(answer.body)["head_oid"] if answer.body else known.head_oid(subject)
+    except InvalidAnswer:
+        return frozenset()
+    people = known.participants(subject)
+    is_held = people is not None and head == people.head_oid and not is_list_due(people, at)
+    return frozenset({PARTICIPANTS}) if is_held else frozenset()
+
+
+def _age(run: HarvestRun, subject: str, facet: str, at: datetime) -> timedelta:
+    return at - run.last[subject, facet].confirmed_at
 
 
 def _size(run: HarvestRun, kind: str) -> BatchSize:

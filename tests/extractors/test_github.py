@@ -340,23 +340,23 @@ def test_unchanged_pages_are_capped():
     assert len(asks) == MAX_PAGES
 
 
-def test_what_the_newest_commit_spares_is_not_asked_for():
-    """Whoever knows the newest commit says what need not be asked any more; only a good answer about it is shown to them."""
+def test_what_the_repository_and_its_newest_commit_spare_is_not_asked_for():
+    """Whoever knows them says what need not be asked any more; only good answers about them are shown."""
     told: list[Answer] = []
 
     def spared(answer: Answer) -> frozenset[str]:
         told.append(answer)
-        return frozenset({WEEKS})
+        return frozenset({WEEKS}) if answer.ask.facet == HEAD else frozenset()
 
     def plan_of() -> Plan:
         return repo_plan(subject=SUBJECT, owner="llazzaro", name="django-scheduler", facets=ALL, known_id=None, spared=spared)
 
     asks, _ = converse(plan_of(), by_url({}))
     assert [ask.facet for ask in asks] == [REPO, HEAD, PARTICIPANTS]
-    assert [answer.ask.facet for answer in told] == [HEAD]
+    assert [answer.ask.facet for answer in told] == [REPO, HEAD]
     asks, _ = converse(plan_of(), by_url({f"{BASE}/commits?per_page=1": (502, {}, b"")}))
     assert [ask.facet for ask in asks] == [REPO, HEAD, WEEKS, PARTICIPANTS]
-    assert len(told) == 1
+    assert [answer.ask.facet for answer in told] == [REPO, HEAD, REPO]
 
 
 def test_a_token_that_is_known_to_be_refused_is_not_offered():

@@ -182,6 +182,20 @@ def test_a_refused_organisation_is_asked_without_the_token(bench: Bench) -> None
     ]
 
 
+def test_what_is_asked_without_the_token_is_asked_sparingly(bench: Bench) -> None:
+    """Without a push since, a repository is one request a day; every second day the rest is confirmed before it grows stale."""
+    bench.services.world.change(NAME, refuses_tokens=True)
+    units = []
+    for _day in range(3):
+        units.append(bench.harvest(SLUG).run["github_units_count"])
+        assert bench.package(SLUG)["weeks_state"] == bench.package(SLUG)["participants_state"] == "ok"
+        next_day(bench)
+    assert units == [4, 1, 3]
+    bench.services.world.push(NAME, on=bench.now - timedelta(hours=2), login="newcomer")
+    assert bench.harvest(SLUG).run["github_units_count"] == 4
+    assert "newcomer" in bench.package(SLUG)["participants"]
+
+
 def test_without_graphql_everything_comes_over_rest(bench: Bench) -> None:
     """A service whose GraphQL fails is asked singly, and the records are the same."""
     bench.services.faults.add(Fault(pattern="/github/graphql", mishap=Mishap.STATUS, status=502))

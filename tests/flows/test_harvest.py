@@ -231,7 +231,7 @@ def test_one_harvest_with_a_smaller_age_does_not_judge_the_rest(bench: Bench) ->
     bench.harvest()
     bench.now += timedelta(hours=3)
     report = bench.harvest("django-scheduler", max_age="1h")
-    assert report.run["planned_count"] == 6
+    assert report.run["planned_count"] == 5
     assert bench.rows("select count(*) as n from packages where repo_state = 'stale'") == [{"n": 0}]
 
 
