@@ -30,7 +30,7 @@ check: $(STAMP) $(OPENAPI) $(GRAPHQL_SCHEMA)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/build.py --check
-	$(BIN)/python -m pytest -q tests/sandbox/test_openapi.py tests/test_house.py
+	$(BIN)/python -m pytest -q tests/sandbox/test_openapi.py tests/sandbox/test_graphql_schema.py tests/extractors/test_graphql_schema.py tests/test_house.py
 
 search: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -q --hypothesis-profile=search $$(grep -rl '@given' tests)

@@ -165,7 +165,7 @@ def test_pending_statistics_are_taken_up_in_a_second_pass(bench: Bench) -> None:
 def test_statistics_that_stay_pending_keep_the_old_weeks(bench: Bench) -> None:
     """Weeks known yesterday stay with yesterday's date when GitHub never finishes computing."""
     bench.harvest("django-scheduler")
-    bench.services.world.change("llazzaro/django-scheduler", pending_answers=-1)
+    bench.services.world.change("llazzaro/django-scheduler", pending_answers=-1, pushed_at=bench.now)
     bench.now += timedelta(days=1)
     bench.harvest("django-scheduler")
     row = bench.package("django-scheduler")
