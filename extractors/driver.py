@@ -171,7 +171,8 @@ class _Driver:
                     return None
                 continue
             failures += 1
-            is_last = not judgement.is_retryable or failures >= ask.attempts
+            is_told_to_wait = not ask.targets and (judgement.retry_after or 0.0) > LONGEST_BACKOFF  # longer than one question is worth
+            is_last = not judgement.is_retryable or failures >= ask.attempts or is_told_to_wait
             if is_last:
                 self.note_failure(ask, judgement)
             if not is_last or (judgement.is_retryable and ask.targets):  # what a batch leaves open is asked again in another
@@ -251,7 +252,7 @@ class _Driver:
     def backoff(self, failures: int, judgement: Judgement) -> float:
         """Return the seconds before the next attempt: full jitter, but not less than the service asked for."""
         jittered = self.session.rng.uniform(0, min(FIRST_BACKOFF * 2 ** (failures - 1), LONGEST_BACKOFF))
-        return max(jittered, min(judgement.retry_after or 0.0, LONGEST_BACKOFF))
+        return max(jittered, min(judgement.retry_after or 0.0, self.session.max_wait))
 
 
 def _bad_token(service: str, identity: str, judgement: Judgement) -> str:

@@ -21,6 +21,7 @@ FAILED = "failed"
 TITLES = {"harvest": "Harvest", "replay": "Replayed up to run", "publish": "Published again run"}
 UNFRESH_STATES = ("stale", "pending")
 SHOWN_FINDINGS = 10
+SHOWN_SLOWEST = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,7 +106,7 @@ class RunReport:
         return text + (f"; {recalled:,} answers were already landed." if recalled else ".")
 
     def _accounts(self) -> list[str]:
-        """What was foreseen, and what each mechanism saved."""
+        """What was foreseen, what each mechanism saved, and what took longest."""
         run, lines = self.run, []
         if run.get("forecast_units_count") is not None:
             lines.append(
@@ -114,6 +115,10 @@ class RunReport:
             )
         if saved := [f"{count:,} by {name}" for name, count in self.saved.items() if count > 0]:
             lines.append("Saved, beside asking for everything one by one: " + ", ".join(saved) + ".")
+        if self.slowest:
+            lines.append(
+                "Slowest answers: " + ", ".join(f"{row['url']} ({row['duration_ms']:,} ms)" for row in self.slowest[:SHOWN_SLOWEST]) + "."
+            )
         return lines
 
     def markdown(self) -> str:

@@ -14,6 +14,7 @@ from transforms.github import are_participants_capped, merge_participants
 from transforms.known import Known
 from transforms.readings import CaptureView, Reading
 
+HTTP_OK = 200
 PAGE_SIZE = 100
 # The harvest stops asking after this many pages.
 PAGES_MAX = 50
@@ -75,6 +76,8 @@ class Lists:
             reading = Reading(outcome="capped", detail=f"only the first {PAGES_MAX} pages were read", row=values)
         elif are_participants_capped(values["logins"]):
             reading = Reading(outcome="capped", detail="the forge links only the first 500 e-mail addresses to logins", row=values)
+        elif not values["logins"] and capture.status == HTTP_OK:  # a repository without commits answers 204
+            reading = Reading(outcome="capped", detail="whoever has committed has no account on the forge", row=values)
         return Listed(reading=reading, url=url, answers=tuple(held.answers))
 
     def _add_unchanged(self, capture: CaptureView, held: _Pages) -> Listed:

@@ -77,6 +77,13 @@ def test_a_503_may_say_how_long():
     assert stage.clock.seconds == 9
 
 
+def test_a_service_that_is_down_for_long_is_not_asked_before_its_time():
+    """A 503 that tells to come back in ten minutes is the answer of this run: one question is not worth the wait."""
+    stage = play(in_turn(Reply(status=503, headers={"Retry-After": "600"}), OK), holding([project("p")]))
+    assert len(stage.landed) == 1
+    assert stage.clock.seconds < 600
+
+
 @pytest.mark.parametrize("status", [403, 429])
 def test_retry_after_is_waited_for_exactly(status):
     """The same question goes out again when the service said, not a moment earlier or later."""

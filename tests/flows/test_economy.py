@@ -341,3 +341,15 @@ def test_a_budget_counts_units_and_points(bench: Bench) -> None:
     assert report.run["outcome"] == "done"
     assert bench.rows("select count(*) as n from packages where participants_state = 'pending'") == [{"n": 0}]
     assert asked_of(bench, "history") or asked_of(bench, "participants")
+
+
+def test_a_list_of_people_without_accounts_says_that_it_is_not_all(bench: Bench) -> None:
+    """Somebody has committed, and GitHub names nobody: that is no empty repository."""
+    repo = bench.services.world.repository(NAME)
+    assert repo is not None
+    people = sum(count for _login, count in repo.participants)
+    bench.services.world.change(NAME, participants=(), anonymous_count=repo.anonymous_count + people)
+    report = bench.harvest(SLUG)
+    row = bench.package(SLUG)
+    assert (row["participants"], row["participants_state"]) == ([], "capped")
+    assert any(finding["code"] == "participants_capped" and "no account" in finding["message"] for finding in report.findings)

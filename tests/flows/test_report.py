@@ -53,13 +53,22 @@ def test_sentences_tell_cost_waits_and_what_is_wrong() -> None:
     finding = {"level": "warning", "message": "something odd", "code": "odd", "subject": "x", "run_id": "r", "found_at": START}
     check = {"name": "packages_kept", "message": "packages_kept: 0.560, expected at least 0.9", "is_met": False}
     report = RunReport(
-        run=RUN, states={"repo_state": {"ok": 18, "stale": 2}}, findings=[finding] * 12, checks=[check], published="/x/packhouse.duckdb"
+        run={**RUN, "forecast_units_count": 80, "forecast_points_count": 9, "forecast_pypi_requests_count": 20},
+        states={"repo_state": {"ok": 18, "stale": 2}},
+        findings=[finding] * 12,
+        checks=[check],
+        published="/x/packhouse.duckdb",
+        saved={"answers of 304": 12, "PyPI's index": 0},
+        slowest=[{"url": "/repos/a/b", "duration_ms": 1250}],
     )
     text = "\n".join(report.sentences())
     assert (
         "110 requests (5.50 per package), 90 GitHub quota units, 7 GraphQL points, 20 to PyPI, in 95 s, 61 s of them waiting"
         in text.replace("2 min", "95 s")
     )
+    assert "Foreseen were 80 units, 9 points and 20 requests to PyPI." in text
+    assert "Saved, beside asking for everything one by one: 12 by answers of 304." in text
+    assert "Slowest answers: /repos/a/b (1,250 ms)." in text
     assert "repo_state: 18 ok, 2 stale." in text
     assert text.count("packages_kept") == 1
     assert text.count("something odd") == 10
