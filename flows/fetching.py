@@ -67,6 +67,7 @@ async def read_index(run: HarvestRun) -> None:
         return
     names = {item.subject.partition(":")[2] for item in plan.due if item.source == PYPI}
     serials = decipher_index(answers[-1].body, names) if answers[-1].status == 200 else None  # noqa: PLR2004 - HTTP
+    run.has_serials = serials is not None if answers[-1].status == 200 else None  # noqa: PLR2004 - as above
     if serials is None:
         run.progress.say("PyPI's index has no serials here, so every project is asked for itself.")
         return

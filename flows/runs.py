@@ -31,6 +31,8 @@ from warehouse.landing import landed_files
 from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
 
+USELESS_FOR = timedelta(days=7)
+
 
 class UnknownPackages(Exception):
     """Slugs were named that the catalog does not have."""
@@ -48,6 +50,8 @@ class HarvestRun:
         promised: serials PyPI's index promises, by subject.
         later: conversations to take up in a second pass.
         foreseen: the plan as it was made when the run began, as JSON.
+        is_index_useless: PyPI's index told no serials lately.
+        has_serials: whether it does, once it was read in this run.
     """
 
     options: HarvestOptions
@@ -72,6 +76,8 @@ class HarvestRun:
     session: Session | None = None
     report: RunReport | None = None
     foreseen: dict[str, Any] = field(default_factory=dict)
+    is_index_useless: bool = False
+    has_serials: bool | None = None
 
     def pages_of(self, subject: str) -> int:
         """How many pages the participants of a repository filled when they were last listed."""
@@ -126,6 +132,7 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
             landed=gather(folder, unfinished["run_id"], store) if unfinished else None,
             sizes=good_sizes(reports),
             foreseen=(unfinished or {}).get("plan") or {},
+            is_index_useless=is_index_useless(reports, settings.pypi_url, started_at),
         )
         run.sequence = run.landed.last_sequence if run.landed else 0
         if not unfinished:
@@ -140,6 +147,15 @@ def good_sizes(reports: list[dict[str, Any]]) -> dict[str, int]:
         if isinstance(sizes, dict):
             return {kind: size for kind, size in sizes.items() if type(size) is int and size > 0}
     return {}
+
+
+def is_index_useless(reports: list[dict[str, Any]], pypi_url: str, now: datetime) -> bool:
+    """Tell whether this index was read within a week and told no serials, as with a mirror: forty megabytes for nothing."""
+    for report in reversed(reports):
+        index = report.get("index")
+        if isinstance(index, dict) and index.get("url") == pypi_url:
+            return index.get("has_serials") is False and now - report["started_at"] < USELESS_FOR
+    return False
 
 
 def _newest_run_id(folder: DataFolder, reports: list[dict[str, Any]]) -> str | None:

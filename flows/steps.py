@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from extractors.conversation import PROJECT
 from flows.asking import has_probe
@@ -18,7 +19,7 @@ from flows.outlook import look_out
 from flows.planning import LastAnswer, find_due
 from flows.publishing import publish_records
 from flows.report import DONE, STOPPED, RunReport
-from flows.runs import HarvestRun, good_sizes, make_clock, refuse_unknown
+from flows.runs import HarvestRun, good_sizes, is_index_useless, make_clock, refuse_unknown
 from flows.saving import saved_by
 from settings import Settings, parse_age
 from transforms.catalog import Catalog
@@ -42,7 +43,7 @@ def plan_run(run: HarvestRun) -> HarvestPlan:
     landed = {key: LastAnswer(outcome=outcome, confirmed_at=run.started_at) for key, outcome in outcomes.items()}
     run.known = Known(run.store.latest())
     run.last = _last(run.store)
-    before = _Before(store=run.store, known=run.known, last=run.last, landed=landed, sizes=run.sizes)
+    before = _Before(store=run.store, known=run.known, last=run.last, landed=landed, sizes=run.sizes, is_index_useless=run.is_index_useless)
     run.plan = _plan(run.options, run.settings, run.catalog, before, as_of=run.started_at)
     if not run.foreseen:
         run.foreseen = run.plan.as_json()
@@ -56,8 +57,15 @@ def preview(options: HarvestOptions, settings: Settings) -> HarvestPlan:
     refuse_unknown(options.slugs, catalog)
     with open_store(DataFolder(settings.data), is_read_only=True) as store:
         as_of = make_clock(options.fixed_now).now()
-        sizes = good_sizes(list(read_run_reports(DataFolder(settings.data), on_damaged=lambda _file: None)))
-        before = _Before(store=store, known=Known(store.latest()), last=_last(store), landed={}, sizes=sizes)
+        reports = list(read_run_reports(DataFolder(settings.data), on_damaged=lambda _file: None))
+        before = _Before(
+            store=store,
+            known=Known(store.latest()),
+            last=_last(store),
+            landed={},
+            sizes=good_sizes(reports),
+            is_index_useless=is_index_useless(reports, settings.pypi_url, as_of),
+        )
         return _plan(options, settings, catalog, before, as_of=as_of)
 
 
@@ -74,6 +82,7 @@ class _Before:
     last: Mapping[tuple[str, str], LastAnswer]
     landed: Mapping[tuple[str, str], LastAnswer]
     sizes: Mapping[str, int]
+    is_index_useless: bool
 
 
 def _plan(options: HarvestOptions, settings: Settings, catalog: Catalog, before: _Before, *, as_of: datetime) -> HarvestPlan:
@@ -82,7 +91,7 @@ def _plan(options: HarvestOptions, settings: Settings, catalog: Catalog, before:
     max_age = NEVER if options.full else parse_age(options.max_age) if options.max_age else settings.max_age
     due, fresh = find_due(subjects, before.last, as_of=as_of, max_age=max_age, has_probe=has_probe(settings), landed=before.landed)
     projects = sum(PROJECT in item.facets for item in due)
-    has_index = projects >= settings.pypi_index_threshold and projects > 0 and not options.full
+    has_index = projects >= settings.pypi_index_threshold and projects > 0 and not options.full and not before.is_index_useless
     outlook = look_out(before.store, before.known, due, settings, as_of=as_of, sizes=before.sizes)
     outlook = replace(outlook, has_index=has_index)
     foreseen = forecast(
@@ -135,4 +144,7 @@ def publish_run(run: HarvestRun) -> None:
         message = "load_run comes before publish_run"
         raise RuntimeError(message)
     publish_records(run.folder, run.store, run.catalog, run.settings.max_age, report, slugs=run.options.slugs)
-    write_run_report(run.folder, {**report.run, "request": run.options.fingerprint(), "sizes": run.sizes})
+    kept: dict[str, Any] = {"request": run.options.fingerprint(), "plan": run.foreseen, "sizes": run.sizes}
+    if run.has_serials is not None:
+        kept["index"] = {"url": run.settings.pypi_url, "has_serials": run.has_serials}
+    write_run_report(run.folder, {**report.run, **kept})
