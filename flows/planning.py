@@ -97,6 +97,9 @@ def _wanted(
 ) -> frozenset[str]:
     facets = FACETS[subject.partition(":")[0]]
     due = {facet for facet in facets if _is_due(subject, facet, last.get((subject, facet)), as_of, max_age, is_probed=is_probed)}
+    if REPO in facets and REPO not in due:  # what was spared because nothing was pushed waits for the repository, but not until it is stale
+        late = max_age * 3 / 2
+        due = {facet for facet in due if _is_due(subject, facet, last.get((subject, facet)), as_of, late, is_probed=is_probed)}
     answers = {facet: answer for facet in facets if (answer := landed.get((subject, facet)))}
     if is_probed and REPO in answers:  # what followed from its probe may not have been asked yet
         due |= FOLLOWING

@@ -118,14 +118,14 @@ class Reading:
 def read_probe(capture: CaptureView, verdict: str, *, was_missing: bool = False) -> dict[str, Reading]:
     """Read what a probe says of one repository: a reading for each facet it tells of.
 
-    A repository that is missing or withheld tells nothing of its newest commit; one without commits has neither weeks nor participants.
+    Without an answer only the repository is spoken of: REST is asked next, and its newest commit may be spared then. One without commits
+    has neither weeks nor participants.
     That GraphQL does not find it is believed only when REST said before that it is missing (``was_missing``): it may be blocked.
     """
     if verdict == "missing" and not was_missing:
         return {"repo": Reading(outcome="failed", detail="GraphQL does not find it, and REST was not asked why")}
     if verdict != "ok":
-        said = Reading(outcome=OUTCOMES[verdict], detail=_why(capture, verdict))
-        return {"repo": said} if said.outcome in ("missing", "blocked") else {"repo": said, "head": said}
+        return {"repo": Reading(outcome=OUTCOMES[verdict], detail=_why(capture, verdict))}
     try:
         if decode_object(capture.body).get("isPrivate") is True:
             return {"repo": Reading(outcome="blocked", detail="the repository is private", code=PRIVATE)}

@@ -188,7 +188,11 @@ def test_what_is_asked_without_the_token_is_asked_sparingly(bench: Bench) -> Non
     units = []
     for _day in range(3):
         units.append(bench.harvest(SLUG).run["github_units_count"])
-        assert bench.package(SLUG)["weeks_state"] == bench.package(SLUG)["participants_state"] == "ok"
+        row = bench.package(SLUG)
+        assert {row[f"{facet}_state"] for facet in ("repo", "head", "weeks", "participants")} == {"ok"}
+        bench.now += timedelta(minutes=5)
+        assert bench.harvest(SLUG).run["requests_count"] == 0, "nothing is due so soon again"
+        bench.now -= timedelta(minutes=5)
         next_day(bench)
     assert units == [4, 1, 3]
     bench.services.world.push(NAME, on=bench.now - timedelta(hours=2), login="newcomer")
