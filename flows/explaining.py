@@ -151,7 +151,7 @@ def as_json(explained: Explained) -> dict[str, Any]:
 
 
 def describe(fields: list[Explained]) -> list[str]:
-    """The fields for a person, two lines each at most."""
+    """The fields for a person, three lines each at most."""
     lines: list[str] = []
     for item in fields:
         shown = str(item.value.isoformat() if hasattr(item.value, "isoformat") else item.value)

@@ -106,12 +106,14 @@ async def fetch(run: HarvestRun, batch: tuple[Due, ...]) -> None:
         run.later += await hold(agenda, session)
         run.sizes = {PROBE: agenda.probe_size.size, HISTORY: agenda.history_size.size}
         left = [item for item in batch if item.is_probed and item.subject not in inquiry.settled]
-        if left and _is_graphql_out(session):
+        if (left or inquiry.unread) and _is_graphql_out(session):
             run.progress.note("GraphQL is out of reach, so the repositories are asked for one by one")
             singly = Agenda(probe_size=_size(run, PROBE), history_size=_size(run, HISTORY), settle=inquiry.settle)
             for item in left:
                 for work in _begin(run, inquiry, replace(item, is_probed=False, facets=ALL), None):
                     singly.add(work)
+            for work in inquiry.close_histories():
+                singly.add(work)
             run.later += await hold(singly, session)
 
     await _ask(run, work_off, recall=_recalled(run, frozenset({PARTICIPANTS}), paged), subjects=[item.subject for item in batch])
@@ -158,7 +160,7 @@ def _spared(run: HarvestRun, subject: str, answer: Answer) -> frozenset[str]:
     known = run.known
     if known is None or run.options.full:
         return frozenset()
-    at, oldest = answer.fetched_at, run.settings.max_age * 3 / 2
+    at, oldest = answer.fetched_at, run.options.age(run.settings.max_age) * 3 / 2
     try:
         if answer.ask.facet == REPO:
             seen = decipher_repo(answer.body) if answer.body else None

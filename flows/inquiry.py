@@ -67,14 +67,26 @@ class Inquiry:
     readings: dict[str, _Reading] = field(default_factory=dict)
     listed: set[str] = field(default_factory=set)  # whose participants are being asked for
     settled: set[str] = field(default_factory=set)  # whose probe was answered
+    unread: dict[str, Target] = field(default_factory=dict)  # whose commits were asked for and did not come yet
 
     def settle(self, part: Part, answer: Answer) -> Iterator[Work]:
         """Give the work that follows one part; a part that is not ok was asked alone before it comes here."""
         if answer.ask.facet == PROBE:
             self.settled.add(part.target.subject)
-            yield from self._after_probe(part, answer.fetched_at)
+            following = self._after_probe(part, answer.fetched_at)
         else:
-            yield from self._after_history(part)
+            self.unread.pop(part.target.subject, None)
+            following = self._after_history(part)
+        for work in following:
+            if isinstance(work, History):
+                self.unread[work.target.subject] = work.target
+            yield work
+
+    def close_histories(self) -> Iterator[Work]:
+        """What takes the place of commits that GraphQL will not tell any more: GitHub's own statistics."""
+        for target in list(self.unread.values()):
+            yield self._fall_back(target, frozenset({WEEKS}))
+        self.unread.clear()
 
     def begin(self, target: Target) -> Probe:
         """The first question about a repository: by its node id as long as it is there and bears the name the catalog knows it by.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from settings import parse_age
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,10 @@ class HarvestOptions:
     budget: int | None = None
     fixed_now: datetime | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    def age(self, setting: timedelta) -> timedelta:
+        """How old a value may be in this harvest: nothing when ``full``, else ``max_age``, else the setting."""
+        return timedelta(0) if self.full else parse_age(self.max_age) if self.max_age else setting
 
     def fingerprint(self) -> dict[str, Any]:
         """What makes two requests the same one, so that the second may resume the first."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from extractors.conversation import PROJECT
@@ -21,7 +21,7 @@ from flows.publishing import publish_records
 from flows.report import DONE, STOPPED, RunReport
 from flows.runs import HarvestRun, good_sizes, is_index_useless, make_clock, refuse_unknown
 from flows.saving import saved_by
-from settings import Settings, parse_age
+from settings import Settings
 from transforms.catalog import Catalog
 from transforms.known import Known
 from transforms.schemas import FINDINGS
@@ -29,8 +29,6 @@ from warehouse.catalog_files import load_catalog
 from warehouse.folder import DataFolder
 from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
-
-NEVER = timedelta(0)
 
 
 class HarvestInterrupted(Exception):
@@ -88,7 +86,7 @@ class _Before:
 def _plan(options: HarvestOptions, settings: Settings, catalog: Catalog, before: _Before, *, as_of: datetime) -> HarvestPlan:
     wanted = set(options.slugs)
     subjects = [subject for subject, slugs in catalog.subjects.items() if not wanted or wanted & set(slugs)]
-    max_age = NEVER if options.full else parse_age(options.max_age) if options.max_age else settings.max_age
+    max_age = options.age(settings.max_age)
     due, fresh = find_due(subjects, before.last, as_of=as_of, max_age=max_age, has_probe=has_probe(settings), landed=before.landed)
     projects = sum(PROJECT in item.facets for item in due)
     has_index = projects >= settings.pypi_index_threshold and projects > 0 and not options.full and not before.is_index_useless
@@ -116,7 +114,7 @@ def load_run(run: HarvestRun) -> None:
         "as_of_at": max(run.started_at, gathered.last_at or run.started_at),
         "outcome": STOPPED if endings else DONE,
         "detail": "; ".join(dict.fromkeys(endings.values())) or None,
-        "planned_count": run.plan.facet_count if run.plan else 0,
+        "planned_count": run.foreseen.get("facets", 0),  # of the whole run, also of one that was interrupted
         "waited_seconds": sum(tally.waited_seconds for tally in run.session.tallies.values()) if run.session else 0.0,
         "forecast_units_count": run.foreseen.get("github_units"),
         "forecast_points_count": run.foreseen.get("graphql_points"),

@@ -208,6 +208,13 @@ def test_without_graphql_everything_comes_over_rest(bench: Bench) -> None:
     assert (row["stars_count"], row["repo_state"], row["weeks_source"]) == (1331, "ok", "participation")
 
 
+def test_commits_that_graphql_will_not_tell_any_more_are_taken_as_statistics(bench: Bench) -> None:
+    """When it fails for good after the probe, the weeks come over REST in the same run."""
+    bench.services.faults.add(Fault(pattern="/github/graphql", mishap=Mishap.STATUS, status=502, after=1))
+    bench.harvest()
+    assert bench.rows("select count(*) as n from packages where repo_state = 'ok' and weeks_state = 'ok'") == [{"n": 24}]
+
+
 def test_a_token_revoked_in_mid_run_ends_github_not_the_run(bench: Bench) -> None:
     """What GitHub told before stays, PyPI is asked to the end, and one sentence says why."""
     bench.overrides["concurrency"] = "1"
