@@ -23,6 +23,7 @@ ANONYMOUS = "anonymous"  # the identity of a request without credentials
 REPO = "repo"  # GET /repos/{owner}/{name}
 HEAD = "head"  # GET /repos/{owner}/{name}/commits?per_page=1
 WEEKS = "weeks"  # GET /repos/{owner}/{name}/stats/participation
+COMMITS = "commits"  # GET /repos/{owner}/{name}/commits?since=, the pages of a year: another way to the weeks
 PARTICIPANTS = "participants"  # GET /repos/{owner}/{name}/contributors, all pages
 PROJECT = "project"  # GET /pypi/{name}/json
 STATUS = "status"  # GET /simple/{name}/ as JSON: PEP 792

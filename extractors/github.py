@@ -14,12 +14,13 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from extractors.conversation import ANONYMOUS, FACETS, GITHUB, HEAD, PARTICIPANTS, REPO, WEEKS, Answer, Ask, Plan
-from extractors.links import next_link
+from extractors.conversation import ANONYMOUS, COMMITS, FACETS, GITHUB, HEAD, PARTICIPANTS, REPO, WEEKS, Answer, Ask, Plan
+from extractors.links import count_pages, next_link
 from extractors.redirects import follow
 from extractors.verdict import Judgement, Verdict, judge_answer
 
 ACCEPT = "application/vnd.github+json"
+MOST_COMMIT_PAGES = 3  # of a hundred commits; a year of more is cheaper as GitHub's 52 numbers
 MAX_PAGES = 50  # 5,000 participants; GitHub links no more than the first 500 author addresses to accounts
 LATER_TRIES = 2  # how often computed statistics are asked for again in the same run
 PATHS: Mapping[str, str] = {
@@ -63,6 +64,7 @@ def repo_plan(  # noqa: PLR0913 - what is asked, of whom, and in which manner
     is_conditional: bool = False,
     known_pages: int = 1,
     is_anonymous: bool = False,
+    commits_since: str | None = None,
     spared: Callable[[Answer], frozenset[str]] = lambda _answer: frozenset(),
 ) -> Plan:
     """Ask for ``facets`` of one repository in the order repo, head, weeks, participants.
@@ -70,9 +72,10 @@ def repo_plan(  # noqa: PLR0913 - what is asked, of whom, and in which manner
     A renamed repository is followed; one that is missing under its name is asked for by ``known_id`` (GitHub's numeric id,
     ``None`` when never seen) before that is believed. Without the repo facet the id is asked from the start.
     With ``is_conditional`` what did not change may be answered with 304; ``known_pages`` is how many pages the list of participants
-    had. ``is_anonymous`` asks without credentials from the start. ``spared`` is told the answers about the repository and its newest
-    commit, and returns facets that then need not be asked for. Returns a plan to ask for the weeks again when GitHub is still
-    computing them (202: "cached by the SHA of the default branch").
+    had. ``is_anonymous`` asks without credentials from the start. With ``commits_since`` (an ISO 8601 time) the weeks are read as
+    the commits since then, unless those fill more than ``MOST_COMMIT_PAGES``. ``spared`` is told the answers about the repository and
+    its newest commit, and returns facets that then need not be asked for. Returns a plan to ask for the weeks again when GitHub is
+    still computing them (202: "cached by the SHA of the default branch").
     """
     base = f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
     trail = _Trail(subject=subject, base=base, known_id=known_id, is_conditional=is_conditional, is_anonymous=is_anonymous)
@@ -82,6 +85,8 @@ def repo_plan(  # noqa: PLR0913 - what is asked, of whom, and in which manner
     left = set(facets)
     for facet in FACETS[GITHUB]:
         if facet not in left:
+            continue
+        if facet == WEEKS and commits_since is not None and (yield from _read_commits(trail, commits_since)):
             continue
         answer, judgement = yield from _ask_facet(trail, facet)
         if judgement.verdict in _ENDING or (facet == REPO and judgement.verdict not in _ANSWERED):
@@ -93,6 +98,20 @@ def repo_plan(  # noqa: PLR0913 - what is asked, of whom, and in which manner
         if facet == PARTICIPANTS:
             yield from _further_pages(trail, answer, judgement, known_pages)
     return tuple(later)
+
+
+def _read_commits(trail: _Trail, since: str) -> Generator[Ask, Answer, bool]:
+    """Ask for the commits since a moment; tells whether that says what the weeks are, or that asking has ended."""
+    path = f"/commits?since={since}&per_page=100"
+    answer, judgement = yield from _ask(trail, COMMITS, trail.base + path)
+    if judgement.verdict is not Verdict.OK:
+        return judgement.verdict in _ENDING
+    for page in range(2, MOST_COMMIT_PAGES + 1):
+        url = next_link(answer.headers)
+        if judgement.verdict is not Verdict.OK or url is None or (count_pages(answer.headers) or page) > MOST_COMMIT_PAGES:
+            break
+        answer, judgement = yield from _ask(trail, COMMITS, url, page)
+    return judgement.verdict in _ENDING or (judgement.verdict is Verdict.OK and next_link(answer.headers) is None)
 
 
 def _weeks_later(trail: _Trail, tries: int) -> Plan:
@@ -125,11 +144,11 @@ def _ask(trail: _Trail, facet: str, url: str, page: int = 1) -> Generator[Ask, A
             accept=ACCEPT,
             is_anonymous=trail.is_anonymous,
             # Computed weeks move on by themselves while their ETag, which the 202 before them has as well, may stay.
-            is_conditional=trail.is_conditional and facet != WEEKS,
+            is_conditional=trail.is_conditional and facet not in (WEEKS, COMMITS),
         )
         answer, moved_to = yield from follow(ask)
         if moved_to is not None and page == 1:
-            trail.base = _base_of(moved_to, PATHS[facet]) or trail.base
+            trail.base = _base_of(moved_to, PATHS.get(facet, "/commits")) or trail.base
         judgement = judge_answer(answer)
         if judgement.verdict is not Verdict.REFUSED or trail.is_anonymous or answer.identity == ANONYMOUS:
             return answer, judgement

@@ -14,7 +14,7 @@ from http import HTTPStatus
 import orjson
 
 from extractors.batch_verdict import judge_batch
-from extractors.conversation import BATCHED, HEAD, PARTICIPANTS, WEEKS, Answer
+from extractors.conversation import BATCHED, COMMITS, HEAD, PARTICIPANTS, WEEKS, Answer
 from extractors.judgement import (
     INVALID_ADDRESS,
     LASTING_ERRORS,
@@ -50,6 +50,7 @@ _BY_FACET: Mapping[tuple[int, str], Verdict] = {
     (HTTPStatus.NO_CONTENT, WEEKS): Verdict.EMPTY,
     (HTTPStatus.NO_CONTENT, PARTICIPANTS): Verdict.EMPTY,
     (HTTPStatus.CONFLICT, HEAD): Verdict.EMPTY,
+    (HTTPStatus.CONFLICT, COMMITS): Verdict.EMPTY,
 }
 _BY_STATUS: Mapping[int, Verdict] = {
     HTTPStatus.NOT_MODIFIED: Verdict.UNCHANGED,

@@ -99,6 +99,7 @@ class Manner:
         pages: pages its participants filled when they were last listed.
         is_conditional: send the validators of the last answers; only where those are what is still believed.
         is_anonymous: its organisation refuses the token.
+        commits_since: read its weeks as the commits since this moment, where those are few.
         spared: facets that need not be asked for after an answer about the repository or its newest commit.
     """
 
@@ -106,6 +107,7 @@ class Manner:
     pages: int = 1
     is_conditional: bool = False
     is_anonymous: bool = False
+    commits_since: str | None = None
     spared: Callable[[Answer], frozenset[str]] = lambda _answer: frozenset()
 
 
@@ -121,6 +123,7 @@ def converse(subject: str, facets: frozenset[str], manner: Manner) -> Conversati
         is_conditional=manner.is_conditional,
         known_pages=manner.pages,
         is_anonymous=manner.is_anonymous,
+        commits_since=manner.commits_since,
         spared=manner.spared,
     )
     return Conversation(subject, plan)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 
 from extractors.agenda import Agenda, BatchSize, Conversation, Work
 from extractors.conversation import (
     BATCHED,
     GITHUB,
     GRAPHQL,
-    HEAD,
     HISTORY,
     INDEX,
     PARTICIPANTS,
@@ -20,7 +19,6 @@ from extractors.conversation import (
     PROJECT,
     PYPI,
     REPO,
-    WEEKS,
     Answer,
     Validator,
 )
@@ -29,14 +27,11 @@ from extractors.graphql import HISTORY_SIZE, MOST_PROBED, MOST_READ, PROBE_SIZE,
 from extractors.pypi import index_plan
 from extractors.session import RecallKey, Session
 from extractors.verdict import Verdict
-from flows.asking import Manner, converse, converse_about_project, make_client, make_session, target_of, to_capture, to_recall
-from flows.choice import is_list_due
-from flows.forecast import PAGE_SIZE
+from flows.asking import converse, converse_about_project, make_client, make_session, target_of, to_capture, to_recall
 from flows.inquiry import ALL, Inquiry, Reason
 from flows.planning import CLOSED, Due, batches
 from flows.runs import HarvestRun
-from transforms.answers import InvalidAnswer
-from transforms.github import decipher_head, decipher_repo
+from flows.sparing import is_good, manner_of
 from transforms.index import decipher_index
 from warehouse.landing import LandingWriter, read_captures
 
@@ -131,54 +126,9 @@ def _inquiry(run: HarvestRun) -> Inquiry:
         known=run.known,
         answered=frozenset(key for key, outcome in outcomes.items() if outcome in CONFIRMED),
         last=run.last,
-        converse=lambda subject, facets, repo_id, reason: converse(subject, facets, _manner(run, subject, facets, repo_id, reason)),
+        converse=lambda subject, facets, repo_id, reason: converse(subject, facets, manner_of(run, subject, facets, repo_id, reason)),
         is_full=run.options.full,
     )
-
-
-def _manner(run: HarvestRun, subject: str, facets: frozenset[str], repo_id: int | None, reason: Reason) -> Manner:
-    """How a repository is asked about over REST, from what is known of it."""
-    known = run.known.participants(subject) if run.known else None
-    # GitHub's own list is confirmed by a 304; one that was carried on with commits is another, and a full last page hides a new one.
-    is_own = known is not None and known.source == "contributors" and len(known.logins) % PAGE_SIZE != 0
-    is_believed = facets == {PARTICIPANTS} and is_own and reason is not Reason.CHANGED
-
-    return Manner(
-        repo_id=repo_id,
-        pages=run.pages_of(subject),
-        is_conditional=is_believed and not run.options.full,
-        is_anonymous=reason is Reason.REFUSED,
-        spared=lambda answer: _spared(run, subject, answer),
-    )
-
-
-def _spared(run: HarvestRun, subject: str, answer: Answer) -> frozenset[str]:
-    """What need not be asked over REST: without a push no commit is new, and a list holds as long as its head is the newest commit.
-
-    What was confirmed longer than once and a half the greatest age ago is asked for all the same, before it grows stale.
-    """
-    known = run.known
-    if known is None or run.options.full:
-        return frozenset()
-    at, oldest = answer.fetched_at, run.options.age(run.settings.max_age) * 3 / 2
-    try:
-        if answer.ask.facet == REPO:
-            seen = decipher_repo(answer.body) if answer.body else None
-            is_same = seen is None or (seen["repo_id"], seen["default_branch"], seen["pushed_at"]) == known.pushed(subject)
-            young = {
-                facet for facet in (HEAD, WEEKS, PARTICIPANTS) if _is_good(run, subject, facet) and _age(run, subject, facet, at) < oldest
-            }
-            return frozenset(young) if is_same else frozenset()
-        head = decipher_head(answer.body)["head_oid"] if answer.body else known.head_oid(subject)
-    except InvalidAnswer:
-        return frozenset()
-    people = known.participants(subject)
-    is_held = people is not None and head == people.head_oid and not is_list_due(people, at)
-    return frozenset({PARTICIPANTS}) if is_held else frozenset()
-
-
-def _age(run: HarvestRun, subject: str, facet: str, at: datetime) -> timedelta:
-    return at - run.last[subject, facet].confirmed_at
 
 
 def _size(run: HarvestRun, kind: str) -> BatchSize:
@@ -191,7 +141,7 @@ def _begin(run: HarvestRun, inquiry: Inquiry, item: Due, told: tuple[Part, Answe
     """The first question about one subject, or what follows from the answer that landed before the run was interrupted."""
     if item.source == PYPI:
         promised = run.promised.get(item.subject)
-        yield converse_about_project(item, promised, is_conditional=promised is None and _is_good(run, item.subject, PROJECT))
+        yield converse_about_project(item, promised, is_conditional=promised is None and is_good(run, item.subject, PROJECT))
     elif told is not None:
         yield from inquiry.settle(*told)
     elif item.is_probed:
@@ -199,15 +149,9 @@ def _begin(run: HarvestRun, inquiry: Inquiry, item: Due, told: tuple[Part, Answe
     else:
         # What this very run saw under a name is that name's; asking it by its older id would not recall what landed.
         repo = None if (item.subject, REPO) in inquiry.answered or run.known is None else run.known.repo(item.subject)
-        manner = _manner(run, item.subject, item.facets, repo[0] if repo else None, Reason.NONE)
-        is_conditional = not run.options.full and all(_is_good(run, item.subject, facet) for facet in item.facets)
+        manner = manner_of(run, item.subject, item.facets, repo[0] if repo else None, Reason.NONE)
+        is_conditional = not run.options.full and all(is_good(run, item.subject, facet) for facet in item.facets)
         yield converse(item.subject, item.facets, replace(manner, is_conditional=is_conditional))
-
-
-def _is_good(run: HarvestRun, subject: str, facet: str) -> bool:
-    """Whether the newest answer is what is believed, so that a 304 to its validator confirms it."""
-    last = run.last.get((subject, facet))
-    return last is not None and last.outcome in ("ok", "capped", "unchanged")
 
 
 def _told(run: HarvestRun, subjects: set[str]) -> Iterator[tuple[Part, Answer]]:

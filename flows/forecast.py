@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from extractors.conversation import GITHUB, HEAD, HISTORY, INDEX, PARTICIPANTS, PROBE, PROJECT, REPO, STATUS, WEEKS
+from extractors.conversation import COMMITS, GITHUB, HEAD, HISTORY, INDEX, PARTICIPANTS, PROBE, PROJECT, REPO, STATUS, WEEKS
 from flows.choice import LIST_AGE
 from flows.planning import Due
 from flows.progress import describe_seconds
@@ -25,7 +25,7 @@ REST_SECONDS = 0.4
 HOURLY_ANONYMOUS = 60
 HOURLY = 5_000
 HOUR = 3_600.0
-REST_KINDS = (REPO, HEAD, WEEKS, PARTICIPANTS)
+REST_KINDS = (REPO, HEAD, COMMITS, WEEKS, PARTICIPANTS)
 BATCHED_KINDS = (PROBE, HISTORY)
 PYPI_KINDS = (INDEX, PROJECT, STATUS)
 KINDS = (*BATCHED_KINDS, *REST_KINDS, *PYPI_KINDS)
@@ -252,6 +252,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     PROBE: ("probe", "probes"),
     HISTORY: ("query for commits", "queries for commits"),
     REPO: ("repository", "repositories"),
+    COMMITS: ("list of commits", "lists of commits"),
     HEAD: ("newest commit", "newest commits"),
     WEEKS: ("statistic (asked twice where GitHub has to compute it)", "statistics (asked twice where GitHub has to compute them)"),
     PARTICIPANTS: ("list of participants", "lists of participants"),

@@ -6,6 +6,7 @@ then said beside the line.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import orjson
@@ -53,11 +54,13 @@ def contributors(repo: Repository, asked: Asked) -> Draft:
 
 
 def commits(repo: Repository, asked: Asked) -> Draft:
-    """``GET /repos/{owner}/{repo}/commits``: newest first, of the default branch; ``since`` and the other filters are ignored."""
+    """``GET /repos/{owner}/{repo}/commits``: newest first, of the default branch, since a moment; other filters are ignored."""
     if repo.head_at is None:
         return draft(409, shapes.problem("Git Repository is empty.", f"{DOCS}/commits/commits#list-commits", 409))
-    start, stop, link = _page(repo, "/commits", asked, repo.commit_count)
-    page = log(repo).page(start, stop + 2)
+    commits_of = log(repo)
+    since = _moment(asked.query.get("since"))
+    start, stop, link = _page(repo, "/commits", asked, repo.commit_count if since is None else commits_of.count_since(since))
+    page = commits_of.page(start, stop + 2)
     made = _listed([shapes.commit(repo, page[index], page[index + 1 : index + 3]) for index in range(min(stop - start, len(page)))], link)
     made.headers["last-modified"] = http_date(repo.head_at)
     return made
@@ -118,6 +121,14 @@ def _page(repo: Repository, rest: str, asked: Asked, total: int) -> tuple[int, i
     if page > 1:
         links.append(to(1, "first"))
     return (page - 1) * size, min(page * size, total), ", ".join(links)
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _whole(text: str | None, default: int) -> int:

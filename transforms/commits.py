@@ -1,7 +1,8 @@
-"""Commits as GitHub's GraphQL history tells them: a page of a repository's node, the days they were made on, and who made them.
+"""Commits as GitHub tells them (GraphQL's history, REST's list): one page of a repository, their days, and who made them.
 
 A commit counts on the UTC day of its **author date**; GitHub selects by committer date, so a page may hold commits authored
 before the window it was asked for. https://docs.github.com/en/graphql/reference/objects#commit
+https://docs.github.com/en/rest/commits/commits#list-commits
 """
 
 from __future__ import annotations
@@ -13,7 +14,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from transforms.answers import Field, InvalidAnswer, decode_object, filled_text, flag, instant, raise_if_any, read_fields, text, whole
+from transforms.answers import (
+    Field,
+    InvalidAnswer,
+    decode_array,
+    decode_object,
+    filled_text,
+    flag,
+    instant,
+    raise_if_any,
+    read_fields,
+    text,
+    whole,
+)
 from transforms.times import utc_day
 
 WEEKS_COUNT = 52
@@ -46,10 +59,10 @@ class HistoryPage:
     """One page of the commits of a default branch, newest first.
 
     Attributes:
-        repo_id: GitHub's numeric id of the repository, should another one have taken the name.
-        head_oid: the newest commit of the branch when the page was answered; ``None`` when there is none.
-        total_count: commits since the moment asked for, on all pages.
-        has_next: there is a further page, asked for with ``end_cursor``.
+        repo_id: GitHub's numeric id of the repository, should another one have taken the name; REST's list does not tell.
+        head_oid: the newest commit of the branch when the page was answered; ``None`` when there is none, or REST's list has none.
+        total_count: commits since the moment asked for, on all pages; of REST those of this page.
+        has_next: there is a further page, asked for with ``end_cursor``, or by the link REST gives.
         commits: those of this page.
     """
 
@@ -77,6 +90,33 @@ _COMMIT_FIELDS = (
     Field("login", "author.user.login", text, is_nullable=True),
     Field("parents", "parents.totalCount", whole, is_optional=True),
 )
+_LISTED_FIELDS = (
+    Field("oid", "sha", filled_text),
+    Field("authored_at", "commit.author.date", instant),
+    Field("committed_at", "commit.committer.date", instant),
+    Field("email", "commit.author.email", text, is_nullable=True, is_optional=True),
+    Field("login", "author.login", text, is_nullable=True, is_optional=True),
+)
+
+
+def decipher_commits(body: bytes, *, has_next: bool) -> HistoryPage:
+    """Read one page of ``GET /repos/{owner}/{repo}/commits``; ``has_next`` tells whether another is linked. Raises InvalidAnswer."""
+    problems: list[str] = []
+    commits: list[Commit] = []
+    for index, item in enumerate(decode_array(body)):
+        row = read_fields(item, _LISTED_FIELDS, problems, f"{index}.")
+        parents = item.get("parents") if isinstance(item, dict) else None
+        if not isinstance(parents, list):
+            problems.append(f"{index}.parents: expected a list")
+            continue
+        login = row["login"] or bot_login(row["email"])
+        dates = {"authored_at": row["authored_at"], "committed_at": row["committed_at"]}
+        commits.append(Commit(oid=row["oid"], login=login, is_merge=len(parents) > 1, **dates))
+    raise_if_any(problems)
+    head_oid = commits[0].oid if commits else None
+    return HistoryPage(
+        repo_id=None, head_oid=head_oid, total_count=len(commits), has_next=has_next, end_cursor=None, commits=tuple(commits)
+    )
 
 
 def decipher_history(body: bytes) -> HistoryPage:

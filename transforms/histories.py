@@ -50,7 +50,8 @@ class _Line:
 
     @property
     def commits(self) -> list[Commit]:
-        return [commit for page in self.pages for commit in page]
+        """Each once: a push between two of REST's pages moves commits from one to the next."""
+        return list({commit.oid: commit for page in self.pages for commit in page}.values())
 
 
 class Histories:

@@ -57,10 +57,17 @@ class Known:
         row = self._row("repo", subject, ("repo_id", "node_id", "full_name"))
         return (row["repo_id"], row["node_id"], row["full_name"]) if row else None
 
-    def pushed(self, subject: str) -> tuple[int, str | None, datetime | None] | None:
-        """GitHub's numeric id, the default branch, and the last push to any branch."""
-        row = self._row("repo", subject, ("repo_id", "default_branch", "pushed_at"))
-        return (row["repo_id"], row["default_branch"], row["pushed_at"]) if row else None
+    def is_unpushed(self, subject: str, seen: Mapping[str, Any] | None) -> bool:
+        """Whether the newest commit known is the newest still, by what the repository says of its last push.
+
+        ``seen`` are the value columns of the repository as it is now, ``None`` when it says what it said last. Without a push to any
+        branch no commit is new, provided that the newest one was read after what is known of the repository.
+        """
+        known = self._row("repo", subject, ("repo_id", "default_branch", "pushed_at", "observed_at"))
+        head = self._row("head", subject, ("confirmed_at",))
+        if known is None or head is None or head["confirmed_at"] < known["observed_at"]:
+            return False
+        return seen is None or all(seen[name] == known[name] for name in ("repo_id", "default_branch", "pushed_at"))
 
     def was_missing(self, subject: str) -> bool:
         """Whether the repository was missing when last asked for, as REST told it."""

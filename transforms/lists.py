@@ -6,21 +6,17 @@ them say so, the list is.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from transforms.github import are_participants_capped, merge_participants
 from transforms.known import Known
-from transforms.readings import CaptureView, Reading
+from transforms.readings import CaptureView, Reading, has_next
 
 HTTP_OK = 200
 PAGE_SIZE = 100
 # The harvest stops asking after this many pages.
 PAGES_MAX = 50
 CONTRIBUTORS = "contributors"
-_TARGET = re.compile(r"<[^<>]*>")
-_NEXT = re.compile(r";\s*rel\s*=\s*(?:\"[^\"]*\bnext\b[^\"]*\"|next\b)", re.IGNORECASE)
 
 Person = tuple[str, int]
 
@@ -64,15 +60,15 @@ class Lists:
             return Listed(reading=Reading(outcome="failed", detail=detail), url=capture.url)
         held.pages.append(people)
         held.answers.append(replace(capture, body=b""))
-        has_next = _has_next(capture.headers)
-        if has_next or capture.page > 1:
+        is_followed = has_next(capture.headers)
+        if is_followed or capture.page > 1:
             self._held[capture.subject] = held
         url = held.answers[0].url
-        if has_next and capture.page < PAGES_MAX:
+        if is_followed and capture.page < PAGES_MAX:
             return Listed(reading=Reading(outcome="limited", detail=f"page {capture.page + 1} was not asked for"), url=url)
         values = {**merge_participants(held.pages), "participants_source": CONTRIBUTORS, "listed_at": capture.fetched_at}
         reading = Reading(outcome="ok", row=values)
-        if has_next:
+        if is_followed:
             reading = Reading(outcome="capped", detail=f"only the first {PAGES_MAX} pages were read", row=values)
         elif are_participants_capped(values["logins"]):
             reading = Reading(outcome="capped", detail="the forge links only the first 500 e-mail addresses to logins", row=values)
@@ -95,11 +91,6 @@ class Lists:
     def _has_more(self, capture: CaptureView) -> bool:
         """Whether a page follows an unchanged one, which need not repeat its links (RFC 9110, 15.4.5)."""
         if "link" in capture.headers:
-            return _has_next(capture.headers)
+            return has_next(capture.headers)
         known = self._known.participants(capture.subject)
         return known is not None and capture.page * PAGE_SIZE < len(known.logins)
-
-
-def _has_next(headers: Mapping[str, str]) -> bool:
-    """Whether a ``Link`` header (RFC 8288) names a next page; addresses are set aside because they may say ``rel=next`` too."""
-    return _NEXT.search(_TARGET.sub("", headers.get("link", ""))) is not None

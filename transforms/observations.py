@@ -68,7 +68,7 @@ class Gathering:
                 was_missing = self._known.was_missing(capture.subject)
                 for facet, reading in read_probe(capture, self._believed(capture, verdict), was_missing=was_missing).items():
                     self._put(facet, capture, reading)
-            case "history":
+            case "history" | "commits":
                 self._add_history(capture, verdict)
             case "participants":
                 self._add_page(capture, read_answer(capture, self._believed(capture, verdict)))
@@ -77,9 +77,17 @@ class Gathering:
             case facet:
                 reading = read_answer(capture, self._believed(capture, verdict))
                 self._put(facet, capture, reading)
+                if facet == "repo":
+                    self._confirm_head(capture, reading)
                 self._add_releases(capture, reading)
                 if facet in CONDITIONAL:
                     self._add_validators((capture,), capture.fetched_at)
+
+    def _confirm_head(self, capture: CaptureView, reading: Reading) -> None:
+        """A repository nobody has pushed to has the newest commit it had; one that is asked for all the same decides."""
+        seen = reading.row if reading.outcome == "ok" else None
+        if reading.outcome in ("ok", "unchanged") and self._known.is_unpushed(capture.subject, seen):
+            self._put("head", capture, Reading(outcome="unchanged"))
 
     def _add_history(self, capture: CaptureView, verdict: str) -> None:
         told = self._histories.add(capture, read_answer(capture, verdict))

@@ -6,6 +6,7 @@ raised for what a service sends: what cannot be read is a reading with the outco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from transforms.answers import InvalidAnswer, decode_object
-from transforms.commits import HistoryPage, decipher_history
+from transforms.commits import HistoryPage, decipher_commits, decipher_history
 from transforms.github import (
     HEAD_COLUMNS,
     block_reason,
@@ -31,6 +32,8 @@ from transforms.times import utc_day
 
 # Only our token sees the repository, so nothing of what it says may be published.
 PRIVATE = "repo_private"
+_TARGET = re.compile(r"<[^<>]*>")
+_NEXT = re.compile(r";\s*rel\s*=\s*(?:\"[^\"]*\bnext\b[^\"]*\"|next\b)", re.IGNORECASE)
 # Outcome of each verdict that carries no values.
 OUTCOMES: Mapping[str, str] = {
     "pending": "pending",
@@ -59,8 +62,8 @@ class CaptureView:
         sequence: order of landing within the run, from 1.
         source: ``github`` or ``pypi``.
         subject: ``github:owner/name`` or ``pypi:name``, in lower case.
-        facet: ``repo``, ``head``, ``weeks``, ``participants``, ``project`` or ``status``; ``probe``, ``history`` or ``index`` when
-            it was about many subjects.
+        facet: ``repo``, ``head``, ``weeks``, ``commits``, ``participants``, ``project`` or ``status``; ``probe``, ``history`` or
+            ``index`` when it was about many subjects.
         page: 1-based page of a paged facet.
         url: path and query below the service's address, or an absolute address.
         attempt: 1 for the first try.
@@ -188,6 +191,15 @@ def _status(capture: CaptureView) -> Reading:
     return Reading(outcome="ok", row=decipher_status(capture.body, capture.subject.partition(":")[2]))
 
 
+def _commits(capture: CaptureView) -> Reading:
+    return Reading(outcome="ok", history=decipher_commits(capture.body, has_next=has_next(capture.headers)))
+
+
+def has_next(headers: Mapping[str, str]) -> bool:
+    """Whether a ``Link`` header (RFC 8288) names a next page; addresses are set aside because they may say ``rel=next`` too."""
+    return _NEXT.search(_TARGET.sub("", headers.get("link", ""))) is not None
+
+
 def _history(capture: CaptureView) -> Reading:
     return Reading(outcome="ok", history=decipher_history(capture.body))
 
@@ -207,6 +219,7 @@ _READERS: Mapping[str, Callable[[CaptureView], Reading]] = {
     "project": _project,
     "status": _status,
     "history": _history,
+    "commits": _commits,
 }
 # A repository without commits is known to have none: GitHub says so with 204, or 409 for its commits.
 _EMPTY: Mapping[str, Callable[[CaptureView], Reading]] = {
@@ -217,6 +230,7 @@ _EMPTY: Mapping[str, Callable[[CaptureView], Reading]] = {
     "project": _contentless,
     "status": _contentless,
     "history": _contentless,
+    "commits": _contentless,
 }
 
 

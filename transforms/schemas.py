@@ -314,7 +314,7 @@ FETCHES = Table(
         Column(
             "facet",
             pa.string(),
-            "Which question: repo, head, weeks, participants, project, status; about many at once: probe, history, index.",
+            "Which question: repo, head, commits, weeks, participants, project, status; about many at once: probe, history, index.",
         ),
         Column("page", pa.int64(), "Page of a paged answer, from 1."),
         Column("url", pa.string(), "Path and query asked, below the service's own address."),

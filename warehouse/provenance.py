@@ -30,9 +30,9 @@ ORDER BY list_position(?, facet), run_id DESC, sequence DESC LIMIT 1
 # Questions whose answers can confirm a facet, the one that asks for it first.
 _CONFIRMING = {
     "repo": ["probe", "repo"],
-    "head": ["probe", "head"],
-    "weeks": ["history", "weeks", "probe", "head"],
-    "participants": ["participants", "history", "probe", "head"],
+    "head": ["probe", "head", "repo"],
+    "weeks": ["history", "commits", "weeks", "probe", "head", "repo"],
+    "participants": ["participants", "history", "commits", "probe", "head", "repo"],
     "project": ["project", "index", "status"],
     "status": ["status"],
 }

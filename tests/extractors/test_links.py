@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extractors.links import next_link
+from extractors.links import count_pages, next_link
 
 PAGE = "https://api.github.com/repositories/13214632/contributors?per_page=100&page=2"
 
@@ -30,6 +30,22 @@ PAGE = "https://api.github.com/repositories/13214632/contributors?per_page=100&p
 def test_next_link(header, expected):
     """The address whose relation is next is found in every spelling RFC 8288 allows."""
     assert next_link({"link": header}) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (f'<{PAGE}>; rel="next", <https://x/?page=9&since=1>; rel="last"', 9),
+        (f'<{PAGE}>; rel="next"', None),
+        ('<https://x/?page=many>; rel="last"', None),
+        ('<https://x/?pages=9>; rel="last"', None),
+        ('<http://[x/?page=9>; rel="last"', None),
+        ("", None),
+    ],
+)
+def test_the_last_page_tells_how_many_there_are(header, expected):
+    """By the number in its address, where it is one."""
+    assert count_pages({"link": header}) == expected
 
 
 def test_no_header():

@@ -177,27 +177,70 @@ def test_a_refused_organisation_is_asked_without_the_token(bench: Bench) -> None
     bench.harvest(SLUG)
     row = bench.package(SLUG)
     assert (row["stars_count"], row["repo_state"], row["weeks_state"]) == (1331, "ok", "ok")
-    assert bench.rows("select distinct identity from fetches where facet in ('repo', 'head', 'weeks', 'participants')") == [
+    assert bench.rows("select distinct identity from fetches where facet in ('repo', 'head', 'commits', 'weeks', 'participants')") == [
         {"identity": "anonymous"}
     ]
 
 
 def test_what_is_asked_without_the_token_is_asked_sparingly(bench: Bench) -> None:
-    """Without a push since, a repository is one request a day; every second day the rest is confirmed before it grows stale."""
+    """Without a push since, a repository is one request a day, which confirms its newest commit and what was read at that."""
     bench.services.world.change(NAME, refuses_tokens=True)
+    repo = bench.services.world.repository(NAME)
+    assert repo is not None
     units = []
-    for _day in range(3):
+    for day in range(3):
         units.append(bench.harvest(SLUG).run["github_units_count"])
         row = bench.package(SLUG)
-        assert {row[f"{facet}_state"] for facet in ("repo", "head", "weeks", "participants")} == {"ok"}
+        assert [row[f"{facet}_state"] for facet in ("repo", "head", "participants", "weeks")] == ["ok"] * 3 + ["shifted" if day else "ok"]
+        assert {row[f"{facet}_observed_at"] for facet in ("repo", "head", "weeks", "participants")} == {bench.now}
+        assert row["weeks"] == weekly_commits(repo, bench.now.date())
         bench.now += timedelta(minutes=5)
         assert bench.harvest(SLUG).run["requests_count"] == 0, "nothing is due so soon again"
         bench.now -= timedelta(minutes=5)
         next_day(bench)
-    assert units == [4, 1, 3]
+    assert units == [4, 1, 1]
     bench.services.world.push(NAME, on=bench.now - timedelta(hours=2), login="newcomer")
     assert bench.harvest(SLUG).run["github_units_count"] == 4
-    assert "newcomer" in bench.package(SLUG)["participants"]
+    row = bench.package(SLUG)
+    assert "newcomer" in row["participants"]
+    assert row["weeks"] == weekly_commits(bench.services.world.repository(NAME), bench.now.date())
+    assert [row["facet"] for row in bench.rows(
+        "from fetches where source = 'github' and run_id = (select max(run_id) from runs) order by sequence"
+    )] == [
+        "probe", "repo", "head", "commits", "participants",
+    ]  # fmt: skip
+
+
+def test_a_push_whose_commit_was_not_read_is_not_taken_for_seen(bench: Bench) -> None:
+    """That the repository says the same as last time confirms nothing when its newest commit was not asked for then."""
+    bench.services.world.change(NAME, refuses_tokens=True)
+    bench.harvest(SLUG)
+    next_day(bench)
+    bench.services.world.push(NAME, on=bench.now - timedelta(hours=2), login="newcomer")
+    repo = bench.services.world.repository(NAME)
+    assert repo is not None
+    assert repo.head_at is not None
+    bench.harvest(SLUG, budget=2)  # the probe, and the repository
+    assert asked_of(bench, "head") == []
+    assert len(asked_of(bench, "repo")) == 1
+    assert bench.package(SLUG)["last_commit_at"] < repo.head_at
+    next_day(bench)
+    bench.harvest(SLUG)
+    assert bench.package(SLUG)["last_commit_at"] == repo.head_at.replace(microsecond=0)
+
+
+def test_a_year_too_full_for_a_stranger_is_read_as_statistics(bench: Bench) -> None:
+    """More than three pages of commits are not worth the sixty requests an hour."""
+    repo = bench.services.world.repository(NAME)
+    assert repo is not None
+    days = {bench.now.date() - timedelta(days=age): 10 for age in range(1, 41)}
+    bench.services.world.change(NAME, refuses_tokens=True, commit_days=days)
+    bench.harvest(SLUG)
+    assert bench.package(SLUG)["weeks_source"] == "participation"
+    assert [row["page"] for row in asked_of(bench, "commits")] == [1]
+    next_day(bench)
+    bench.harvest(SLUG)
+    assert asked_of(bench, "commits") == []
 
 
 def test_without_graphql_everything_comes_over_rest(bench: Bench) -> None:

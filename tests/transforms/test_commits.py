@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.transforms.answers_as_sent import HEAD, NOON, commit_node, history_body
 from transforms.answers import InvalidAnswer
-from transforms.commits import Commit, bot_login, bucket_days, decipher_history, weeks_of, within_reach
+from transforms.commits import Commit, bot_login, bucket_days, decipher_commits, decipher_history, weeks_of, within_reach
 
 TODAY = date(2026, 2, 15)
 WEEK = timedelta(days=7)
@@ -89,6 +89,46 @@ def test_a_bot_is_known_by_its_address(email, login):
     assert bot_login(email) == login
     (commit,) = decipher_history(history_body(commit_node("c1", author={"email": email, "user": None}))).commits
     assert commit.login == login
+
+
+def listed(oid="c1", **changes):
+    """A commit as REST lists it."""
+    commit = {
+        "sha": oid,
+        "commit": {"author": {"email": "a@example.org", "date": "2026-02-15T10:00:00Z"}, "committer": {"date": "2026-02-15T11:00:00Z"}},
+        "author": {"login": "ada"},
+        "parents": [{"sha": "c0"}],
+    }
+    return {**commit, **changes}
+
+
+def test_a_list_of_commits_reads_as_a_page_of_history():
+    """Newest first, with who made them, when, and whether they merge."""
+    bot = {
+        "author": {"email": "1+robot[bot]@users.noreply.github.com", "date": "2026-02-14T10:00:00+02:00"},
+        "committer": {"date": "2026-02-14T11:00:00Z"},
+    }
+    page = decipher_commits(orjson.dumps([listed(), listed("c0", commit=bot, author=None, parents=[{}, {}])]), has_next=True)
+    assert (page.head_oid, page.has_next, page.repo_id) == ("c1", True, None)
+    assert [(commit.oid, commit.login, commit.is_merge) for commit in page.commits] == [("c1", "ada", False), ("c0", "robot[bot]", True)]
+    assert page.commits[1].authored_at == datetime(2026, 2, 14, 8, tzinfo=NOON.tzinfo)
+    assert decipher_commits(b"[]", has_next=False).head_oid is None
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"{}", "expected a"),
+        (orjson.dumps([listed(), listed(sha=None)]), "1.sha"),
+        (orjson.dumps([listed(parents=None)]), "0.parents"),
+        (orjson.dumps([7]), "0"),
+        (orjson.dumps([listed(commit={})]), "0.commit.author.date"),
+    ],
+)
+def test_a_list_of_commits_that_cannot_be_read_names_what_is_wrong(body, named):
+    """As for a page of history."""
+    with pytest.raises(InvalidAnswer, match=named):
+        decipher_commits(body, has_next=False)
 
 
 def made(*days):
