@@ -72,10 +72,10 @@ def repo_plan(  # noqa: PLR0913 - what is asked, of whom, and in which manner
     A renamed repository is followed; one that is missing under its name is asked for by ``known_id`` (GitHub's numeric id,
     ``None`` when never seen) before that is believed. Without the repo facet the id is asked from the start.
     With ``is_conditional`` what did not change may be answered with 304; ``known_pages`` is how many pages the list of participants
-    had. ``is_anonymous`` asks without credentials from the start. With ``commits_since`` (an ISO 8601 time) the weeks are read as
-    the commits since then, unless those fill more than ``MOST_COMMIT_PAGES``. ``spared`` is told the answers about the repository and
-    its newest commit, and returns facets that then need not be asked for. Returns a plan to ask for the weeks again when GitHub is
-    still computing them (202: "cached by the SHA of the default branch").
+    had. ``is_anonymous`` asks without credentials from the start. With ``commits_since`` (an ISO 8601 time) the newest
+    commit and the weeks are read from the commits since then, where there are some that fill no more than ``MOST_COMMIT_PAGES``.
+    ``spared`` is told the answers about the repository and its newest commit, and returns facets that then need not be asked for.
+    Returns a plan to ask for the weeks again when GitHub is still computing them (202: "cached by the SHA of the default branch").
     """
     base = f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
     trail = _Trail(subject=subject, base=base, known_id=known_id, is_conditional=is_conditional, is_anonymous=is_anonymous)
@@ -84,9 +84,12 @@ def repo_plan(  # noqa: PLR0913 - what is asked, of whom, and in which manner
     later: list[Plan] = []
     left = set(facets)
     for facet in FACETS[GITHUB]:
+        if facet == HEAD and commits_since is not None and WEEKS in left:
+            told = yield from _read_commits(trail, commits_since, spared)
+            if told is None:
+                break
+            left -= told
         if facet not in left:
-            continue
-        if facet == WEEKS and commits_since is not None and (yield from _read_commits(trail, commits_since)):
             continue
         answer, judgement = yield from _ask_facet(trail, facet)
         if judgement.verdict in _ENDING or (facet == REPO and judgement.verdict not in _ANSWERED):
@@ -100,18 +103,20 @@ def repo_plan(  # noqa: PLR0913 - what is asked, of whom, and in which manner
     return tuple(later)
 
 
-def _read_commits(trail: _Trail, since: str) -> Generator[Ask, Answer, bool]:
-    """Ask for the commits since a moment; tells whether that says what the weeks are, or that asking has ended."""
-    path = f"/commits?since={since}&per_page=100"
-    answer, judgement = yield from _ask(trail, COMMITS, trail.base + path)
+def _read_commits(trail: _Trail, since: str, spared: Callable[[Answer], frozenset[str]]) -> Generator[Ask, Answer, frozenset[str] | None]:
+    """Ask for the commits since a moment: the facets that need not be asked for then; ``None`` when asking has ended."""
+    answer, judgement = yield from _ask(trail, COMMITS, f"{trail.base}/commits?since={since}&per_page=100")
     if judgement.verdict is not Verdict.OK:
-        return judgement.verdict in _ENDING
+        return None if judgement.verdict in _ENDING else frozenset()
+    told = spared(answer) | {HEAD} if answer.body.strip() != b"[]" else frozenset()  # the newest commit is the first of the list
     for page in range(2, MOST_COMMIT_PAGES + 1):
         url = next_link(answer.headers)
-        if judgement.verdict is not Verdict.OK or url is None or (count_pages(answer.headers) or page) > MOST_COMMIT_PAGES:
+        if url is None or (count_pages(answer.headers) or page) > MOST_COMMIT_PAGES:
             break
         answer, judgement = yield from _ask(trail, COMMITS, url, page)
-    return judgement.verdict in _ENDING or (judgement.verdict is Verdict.OK and next_link(answer.headers) is None)
+        if judgement.verdict is not Verdict.OK:
+            return None if judgement.verdict in _ENDING else told - {WEEKS}
+    return told | {WEEKS} if next_link(answer.headers) is None else told - {WEEKS}
 
 
 def _weeks_later(trail: _Trail, tries: int) -> Plan:

@@ -18,6 +18,7 @@ from flows.report import FAILED
 from transforms.known import Known
 from transforms.observations import CaptureView, Gathering, ledger_row
 from transforms.schemas import FETCHES, FINDINGS
+from warehouse.catalog_landing import landed_catalogs, read_landed_catalog
 from warehouse.folder import DataFolder
 from warehouse.landing import DamagedFile, landed_files, read_captures
 from warehouse.store import Store
@@ -117,6 +118,15 @@ def counts_of(gathered: Gathered) -> dict[str, Any]:
 def load(store: Store, gathered: Gathered, run: Mapping[str, Any] | None) -> None:
     """Let a run join the history, with its row of ``runs``; loading it again changes nothing."""
     store.load(run=run, tables=gathered.tables, fetches=gathered.fetches, files=gathered.files)
+
+
+def load_catalogs(folder: DataFolder, store: Store) -> None:
+    """Let the versions of the catalog that were in force join the history of its entries, oldest first; a damaged one is left out."""
+    loaded = store.loaded_files()
+    for name in landed_catalogs(folder):
+        if name not in loaded and (found := read_landed_catalog(folder, name, on_damaged=lambda _file: None)):
+            known_at, catalog = found
+            store.load_catalog(file=name, known_at=known_at, entries=catalog.entries_at(known_at))
 
 
 def spent_by_facet(fetches: pa.Table) -> dict[str, dict[str, int]]:

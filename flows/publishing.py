@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.report import DONE, REFUSED, RunReport
+from flows.loading import load_catalogs
+from flows.report import DONE, REFUSED, STOPPED, RunReport
 from settings import Settings
 from transforms.catalog import Catalog
 from transforms.records import build_commit_days, build_packages, build_participants
-from warehouse.catalog_files import load_catalog
+from warehouse.catalog_files import load_with_files
+from warehouse.catalog_landing import land_catalog
 from warehouse.errors import NothingPublished
 from warehouse.folder import DataFolder
 from warehouse.freshness import count_states
@@ -30,10 +33,12 @@ def publish_records(
     *,
     slugs: tuple[str, ...] = (),
     is_forced: bool = False,
+    published_at: datetime | None = None,
 ) -> None:
     """Build the records as of ``report.run['as_of_at']``, publish them if the checks let them, and complete the report.
 
-    The report counts the states of the packages that were asked about: ``slugs``, or all.
+    ``published_at`` is when, the end of the run unless said. The report counts the states of the packages that were asked about:
+    ``slugs``, or all.
     """
     latest = store.latest()
     packages = build_packages(catalog, latest, as_of=report.run["as_of_at"], max_age=max_age)
@@ -43,12 +48,20 @@ def publish_records(
         "participants": build_participants(catalog, latest),
         "commit_days": build_commit_days(latest),
     }
-    info = publish(folder, run=report.run, tables=tables, store=store, is_forced=is_forced)
+    entry = {
+        "published_at": published_at or report.run["ended_at"],
+        "run_id": report.run["run_id"],
+        "as_of_at": report.run["as_of_at"],
+        "max_age_seconds": round(max_age.total_seconds()),
+    }
+    info = publish(folder, run=report.run, tables=tables, store=store, entry=entry, is_forced=is_forced)
     asked = packages.filter(pc.is_in(packages["slug"], value_set=pa.array(slugs, pa.string()))) if slugs else packages
     report.states = count_states(asked)
     report.checks = [check.as_dict() for check in info.checks]
     if info.is_current:
         report.published = str(info.path / DATABASE)
+        report.publication = entry
+        store.record_publication(entry)
     else:
         report.run |= {"outcome": REFUSED, "detail": "; ".join(check.message for check in info.unmet if check.stops)}
         store.record_run(report.run)
@@ -60,7 +73,7 @@ def republish(settings: Settings, *, accepted: str | None) -> RunReport:
     ``accepted`` is why it is to be published although a check refuses it; the reason is kept with the run.
     Raises NothingPublished when there is no run yet, and what storage raises; ``current`` then has not moved.
     """
-    catalog = load_catalog(settings.catalog)
+    catalog, files = load_with_files(settings.catalog)
     folder = DataFolder(settings.data)
     with folder.lock(), open_store(folder, is_read_only=False) as store:
         runs = [run for run in store.runs() if run["as_of_at"] is not None]
@@ -73,14 +86,31 @@ def republish(settings: Settings, *, accepted: str | None) -> RunReport:
             report.run |= {"detail": None}
         if report.run["outcome"] == REFUSED:
             report.run |= {"outcome": DONE}
-        publish_records(folder, store, catalog, settings.max_age, report, is_forced=accepted is not None)
+        now = max(datetime.now(UTC), report.run["ended_at"])
+        land_catalog(folder, files, now)
+        load_catalogs(folder, store)
+        publish_records(folder, store, catalog, settings.max_age, report, is_forced=accepted is not None, published_at=now)
         store.record_run(report.run)
-        write_run_report(folder, _kept_request(folder, report.run))
+        write_run_report(folder, _kept_request(folder, report))
         report.run |= {"kind": "publish"}
         return report
 
 
-def _kept_request(folder: DataFolder, run: dict[str, Any]) -> dict[str, Any]:
+def _kept_request(folder: DataFolder, report: RunReport) -> dict[str, Any]:
     """The run's report as it lies in the landing, with the row as it is now, so that a replay knows the same."""
-    kept = next((report for report in read_run_reports(folder, on_damaged=lambda _file: None) if report["run_id"] == run["run_id"]), {})
-    return {**kept, **run}
+    reports = read_run_reports(folder, on_damaged=lambda _file: None)
+    kept = next((kept for kept in reports if kept["run_id"] == report.run["run_id"]), {})
+    entries = [*kept.get("publications", ()), *([report.publication] if report.publication else ())]
+    return {**kept, **report.run, "publications": entries}
+
+
+def publications_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of ``publications`` a run report tells of; one that is older than the table tells of one at its end."""
+    if "publications" in report:
+        return [
+            {name: datetime.fromisoformat(value) if name.endswith("_at") else value for name, value in entry.items()}
+            for entry in report["publications"]
+        ]
+    if report.get("outcome") not in (DONE, STOPPED) or report.get("ended_at") is None or report.get("as_of_at") is None:
+        return []
+    return [{"published_at": report["ended_at"], "run_id": report["run_id"], "as_of_at": report["as_of_at"], "max_age_seconds": None}]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows.loading import gather, load, runs_without_report
+from flows.loading import gather, load, load_catalogs, runs_without_report
 from flows.progress import Progress
-from flows.publishing import publish_records
+from flows.publishing import publications_of, publish_records
 from flows.report import RunReport
 from settings import Settings
 from warehouse.catalog_files import load_catalog
@@ -35,7 +35,10 @@ def replay_run(settings: Settings, progress: Progress) -> RunReport:
                 gathered = gather(folder, row["run_id"], store)
                 row |= {"as_of_at": row.get("as_of_at") or gathered.last_at or row["started_at"]}
                 load(store, gathered, row)
+                for entry in publications_of(row):
+                    store.record_publication(entry)
                 progress.advance()
+            load_catalogs(folder, store)
         last = runs[-1]
         report = RunReport(run=last | {"kind": "replay", "detail": f"{len(runs):,} runs read from the landing"})
         with open_store(folder, is_read_only=False) as store:

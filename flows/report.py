@@ -37,6 +37,7 @@ class RunReport:
         findings: rows of ``findings`` of this run.
         slowest: the slowest answers, ``url`` and ``duration_ms``.
         checks: the expectations evaluated, with their figures.
+        publication: the row of ``publications``, when it became the current one.
         published: path of the publication's DuckDB file; ``None`` when nothing was published.
     """
 
@@ -49,6 +50,7 @@ class RunReport:
     slowest: list[dict[str, Any]] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     published: str | None = None
+    publication: dict[str, Any] | None = None
 
     @property
     def exit_code(self) -> int:

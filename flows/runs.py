@@ -25,7 +25,7 @@ from flows.report import FAILED, RunReport
 from settings import Settings
 from transforms.catalog import Catalog
 from transforms.known import Known
-from warehouse.catalog_files import load_catalog
+from warehouse.catalog_files import load_with_files
 from warehouse.folder import DataFolder
 from warehouse.landing import landed_files
 from warehouse.reports import read_run_reports, write_run_report
@@ -43,6 +43,7 @@ class HarvestRun:
     """One run in the making; owned by the sequence, handed from step to step.
 
     Attributes:
+        catalog_files: the bytes the catalog was read from, by name of the file.
         landed: what an interrupted part of it landed; ``None`` for a new run.
         known: what the store knew before it.
         last: the newest answer to each facet of each subject before it.
@@ -60,6 +61,7 @@ class HarvestRun:
     clock: Clock
     progress: Progress
     catalog: Catalog
+    catalog_files: Mapping[str, bytes]
     folder: DataFolder
     store: Store
     run_id: str
@@ -107,7 +109,7 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
     Raises InvalidCatalog, UnknownPackages, DataFolderBusy, DataFolderUnusable, StoreUnusable; nothing is asked then.
     """
     clock = make_clock(options.fixed_now)
-    catalog = load_catalog(settings.catalog)
+    catalog, catalog_files = load_with_files(settings.catalog)
     refuse_unknown(options.slugs, catalog)
     folder = DataFolder(settings.data)
     with folder.lock(), open_store(folder, is_read_only=False) as store:
@@ -125,6 +127,7 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
             clock=clock,
             progress=progress,
             catalog=catalog,
+            catalog_files=catalog_files,
             folder=folder,
             store=store,
             run_id=unfinished["run_id"] if unfinished else new_run_id(started_at, _newest_run_id(folder, reports)),

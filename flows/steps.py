@@ -13,7 +13,7 @@ from typing import Any
 from extractors.conversation import PROJECT
 from flows.asking import has_probe
 from flows.forecast import HarvestPlan, forecast
-from flows.loading import counts_of, gather, load, slowest, spent_by_facet
+from flows.loading import counts_of, gather, load, load_catalogs, slowest, spent_by_facet
 from flows.options import HarvestOptions
 from flows.outlook import look_out
 from flows.planning import LastAnswer, find_due
@@ -26,6 +26,7 @@ from transforms.catalog import Catalog
 from transforms.known import Known
 from transforms.schemas import FINDINGS
 from warehouse.catalog_files import load_catalog
+from warehouse.catalog_landing import land_catalog
 from warehouse.folder import DataFolder
 from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
@@ -121,6 +122,8 @@ def load_run(run: HarvestRun) -> None:
         "forecast_pypi_requests_count": run.foreseen.get("pypi_requests"),
     }
     load(run.store, gathered, row)
+    land_catalog(run.folder, run.catalog_files, row["ended_at"])
+    load_catalogs(run.folder, run.store)
     spent = spent_by_facet(gathered.fetches)
     for meter, tally in (run.session.tallies if run.session else {}).items():
         if tally.recalled:
@@ -143,6 +146,8 @@ def publish_run(run: HarvestRun) -> None:
         raise RuntimeError(message)
     publish_records(run.folder, run.store, run.catalog, run.settings.max_age, report, slugs=run.options.slugs)
     kept: dict[str, Any] = {"request": run.options.fingerprint(), "plan": run.foreseen, "sizes": run.sizes}
+    if report.publication:
+        kept["publications"] = [report.publication]
     if run.has_serials is not None:
         kept["index"] = {"url": run.settings.pypi_url, "has_serials": run.has_serials}
     write_run_report(run.folder, {**report.run, **kept})

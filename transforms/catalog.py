@@ -15,7 +15,16 @@ from typing import Any
 import pyarrow as pa
 
 from transforms.references import ProjectName, RepoReference, shown
-from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, Table
+from transforms.schemas import (
+    CATEGORIES,
+    CATEGORY_ENTRIES,
+    GRID_ENTRIES,
+    GRID_PACKAGE_ENTRIES,
+    GRID_PACKAGES,
+    GRIDS,
+    PACKAGE_ENTRIES,
+    Table,
+)
 from transforms.sheets import Mistake, Reading, Sheet, check_known, check_unique, read_sheet
 
 __all__ = ["COLUMNS", "Catalog", "Category", "Entry", "Grid", "InvalidCatalog", "Mistake", "Sheet", "format_mistakes", "read_catalog"]
@@ -134,6 +143,31 @@ class Catalog:
                 schema=GRID_PACKAGES.schema,
             ),
         }
+
+    def entries_at(self, known_at: datetime) -> dict[str, pa.Table]:
+        """Everything curated, in the schemas of ``ENTRY_TABLES``, as standing from ``known_at`` (aware) on."""
+        tables = self.tables()
+        return {
+            PACKAGE_ENTRIES.name: _in_force(self._package_entries(), PACKAGE_ENTRIES, known_at),
+            CATEGORY_ENTRIES.name: _in_force(tables[CATEGORIES.name], CATEGORY_ENTRIES, known_at),
+            GRID_ENTRIES.name: _in_force(tables[GRIDS.name], GRID_ENTRIES, known_at),
+            GRID_PACKAGE_ENTRIES.name: _in_force(tables[GRID_PACKAGES.name], GRID_PACKAGE_ENTRIES, known_at),
+        }
+
+    def _package_entries(self) -> pa.Table:
+        entries = sorted(self.entries, key=attrgetter("id"))
+        category_ids = {category.slug: category.id for category in self.categories}
+        columns = {
+            column.name: [category_ids[e.category] if column.name == "category_id" else getattr(e, column.name) for e in entries]
+            for column in PACKAGE_ENTRIES.columns[:-2]
+        }
+        return pa.table({column.name: pa.array(columns[column.name], column.type) for column in PACKAGE_ENTRIES.columns[:-2]})
+
+
+def _in_force(rows: pa.Table, table: Table, known_at: datetime) -> pa.Table:
+    rows = rows.append_column("known_at", pa.array([known_at] * rows.num_rows, table.schema.field("known_at").type))
+    rows = rows.append_column("ended_at", pa.nulls(rows.num_rows, table.schema.field("ended_at").type))
+    return rows.select(table.names).cast(table.schema)
 
 
 def _table(table: Table, rows: Sequence[object]) -> pa.Table:

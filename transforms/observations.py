@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.findings import find, merge_findings
+from transforms.github import decipher_head
 from transforms.histories import Histories
 from transforms.known import Known
 from transforms.lists import Lists
@@ -90,7 +91,10 @@ class Gathering:
             self._put("head", capture, Reading(outcome="unchanged"))
 
     def _add_history(self, capture: CaptureView, verdict: str) -> None:
-        told = self._histories.add(capture, read_answer(capture, verdict))
+        reading = read_answer(capture, verdict)
+        if capture.facet == "commits" and capture.page == 1 and reading.history and reading.history.commits:
+            self._put("head", capture, Reading(outcome="ok", row=decipher_head(capture.body)))
+        told = self._histories.add(capture, reading)
         if told is None:
             return
         self._put("weeks", capture, told.weeks, at=told.at)

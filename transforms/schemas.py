@@ -219,6 +219,56 @@ GRID_PACKAGES = Table(
     ),
 )
 
+# When the curated entries said so: each version of the catalog that was in force is kept, row by row.
+_IN_FORCE = (
+    Column("known_at", INSTANT, "From when the entry stood so in the catalog that was published."),
+    Column("ended_at", INSTANT, "When it first stood otherwise or not at all; null while it stands."),
+)
+
+
+def _entries(name: str, comment: str, key: tuple[str, ...], columns: tuple[Column, ...]) -> Table:
+    return Table(name=name, comment=f"{comment}, one row per change.", key=(*key, "known_at"), columns=(*columns, *_IN_FORCE))
+
+
+PACKAGE_ENTRIES = _entries(
+    "package_entries",
+    "The packages of the catalog as they were curated",
+    ("id",),
+    (
+        Column("id", pa.int64(), "Identifier in the API."),
+        Column("slug", pa.string(), "Short name, unique."),
+        Column("title", pa.string(), "Title."),
+        Column("category_id", pa.int64(), "categories.id."),
+        Column("category", pa.string(), "Slug of the category."),
+        Column("repo_url", pa.string(), "Repository address."),
+        Column("pypi_url", pa.string(), "PyPI address or name."),
+        Column("documentation_url", pa.string(), "Documentation link."),
+        Column("created_at", INSTANT, "When the entry was created."),
+        Column("modified_at", INSTANT, "When the entry was last edited."),
+        Column("repo_subject", pa.string(), "Subject of its repository: github:owner/name; null without a supported one."),
+        Column("project", pa.string(), "PEP 503 name of its project on PyPI; null without one."),
+    ),
+)
+CATEGORY_ENTRIES = _entries("category_entries", "The categories of the catalog as they were curated", ("id",), CATEGORIES.columns)
+GRID_ENTRIES = _entries("grid_entries", "The grids of the catalog as they were curated", ("id",), GRIDS.columns)
+GRID_PACKAGE_ENTRIES = _entries(
+    "grid_package_entries", "Which packages stood in which grid", ("grid_id", "package_id"), GRID_PACKAGES.columns
+)
+ENTRY_TABLES = (PACKAGE_ENTRIES, CATEGORY_ENTRIES, GRID_ENTRIES, GRID_PACKAGE_ENTRIES)
+
+SIGHTINGS = Table(
+    name="sightings",
+    comment="Every time an answer said something of a subject, new or again: what a history row's confirmed_at was at any earlier time.",
+    key=("seen_at", "facet", "subject"),
+    columns=(
+        Column("seen_at", INSTANT, "When the answer came."),
+        Column("facet", pa.string(), "Which question: repo, head, weeks, participants, project or status."),
+        Column("subject", pa.string(), "What was asked about."),
+        Column("series", pa.string(), "The history it belongs to."),
+        Column("run_id", pa.string(), "The run that asked."),
+    ),
+)
+
 STATE = "ok, shifted, pending, capped, stale, unsupported, gone or blocked; null when the package has no such source."
 
 PACKAGES = Table(
@@ -366,6 +416,18 @@ RUNS = Table(
     ),
 )
 
+PUBLICATIONS = Table(
+    name="publications",
+    comment="Every time another publication became the current one.",
+    key=("published_at",),
+    columns=(
+        Column("published_at", INSTANT, "When."),
+        Column("run_id", pa.string(), "The run it speaks for."),
+        Column("as_of_at", INSTANT, "The moment it speaks of."),
+        Column("max_age_seconds", pa.int64(), "The greatest age of a fresh value then, by which stale ones were told."),
+    ),
+)
+
 FINDINGS = Table(
     name="findings",
     comment="What a human should see, one row per finding.",
@@ -406,9 +468,24 @@ HISTORY_TABLES = (
     STATUS_OBSERVATIONS,
 )
 # What the store keeps between runs.
-STORE_TABLES = (*HISTORY_TABLES, RELEASES, FETCHES, RUNS, FINDINGS, VALIDATORS)
+STORE_TABLES = (*HISTORY_TABLES, SIGHTINGS, RELEASES, *ENTRY_TABLES, FETCHES, RUNS, PUBLICATIONS, FINDINGS, VALIDATORS)
 # What a publication holds, in the order of the data dictionary.
-PUBLIC_TABLES = (PACKAGES, CATEGORIES, GRIDS, GRID_PACKAGES, RELEASES, COMMIT_DAYS, PARTICIPANTS, *HISTORY_TABLES, RUNS, FETCHES, FINDINGS)
+PUBLIC_TABLES = (
+    PACKAGES,
+    CATEGORIES,
+    GRIDS,
+    GRID_PACKAGES,
+    RELEASES,
+    COMMIT_DAYS,
+    PARTICIPANTS,
+    *HISTORY_TABLES,
+    SIGHTINGS,
+    *ENTRY_TABLES,
+    RUNS,
+    PUBLICATIONS,
+    FETCHES,
+    FINDINGS,
+)
 
 FACET_TABLES = {
     "repo": REPO_OBSERVATIONS,

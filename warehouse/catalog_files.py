@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,20 +27,31 @@ _FIRST_INSTANT = -62_135_596_800_000_000  # 0001-01-01 UTC
 
 def load_catalog(folder: Path) -> Catalog:
     """Read and check the catalog in ``folder``; raises InvalidCatalog with every mistake of all four files."""
-    return read_catalog(read_folder(folder))
+    return load_with_files(folder)[0]
 
 
-def read_folder(folder: Path) -> dict[str, Sheet]:
-    """Read the four files as they are; raises InvalidCatalog only when ``folder`` is none that can be looked into."""
+def load_with_files(folder: Path) -> tuple[Catalog, dict[str, bytes]]:
+    """Read and check the catalog in ``folder``, and give the files it was read from by name; raises InvalidCatalog."""
     try:
         present = {path.name for path in folder.iterdir()}
     except OSError as error:
         message = f"the folder cannot be read ({error.strerror}): write the four files of the catalog there, or name another folder"
         raise InvalidCatalog([Mistake(file=str(folder), line=None, column=None, message=message)]) from None
-    return {name: _read_file(folder, name, present) for name in COLUMNS}
+    files: dict[str, bytes] = {}
+    sheets = {name: _read_file(folder, name, present, files) for name in COLUMNS}
+    return read_catalog(sheets), files
 
 
-def _read_file(folder: Path, name: str, present: set[str]) -> Sheet:
+def parse_catalog(files: Mapping[str, bytes]) -> Catalog:
+    """Read and check a catalog from the bytes of its files by name (``packages.csv`` or ``packages.parquet``); raises InvalidCatalog."""
+    return read_catalog({Path(file).stem: _parse(file, data) for file, data in files.items()})
+
+
+def _parse(file: str, data: bytes) -> Sheet:
+    return _read_parquet(data, file) if file.endswith(".parquet") else read_csv(data, file, COLUMNS[Path(file).stem])
+
+
+def _read_file(folder: Path, name: str, present: set[str], kept: dict[str, bytes]) -> Sheet:
     files = [file for file in (f"{name}.csv", f"{name}.parquet") if file in present]
     if not files:
         advice = f"write {name}.csv beginning with {','.join(COLUMNS[name])}, or {name}.parquet with these columns"
@@ -49,9 +60,10 @@ def _read_file(folder: Path, name: str, present: set[str]) -> Sheet:
         return _unreadable(files[0], f"{files[1]} is there too: remove one of them")
     path = folder / files[0]
     try:
-        return _read_parquet(path) if path.suffix == ".parquet" else read_csv(path.read_bytes(), path.name, COLUMNS[name])
+        kept[path.name] = path.read_bytes()
     except OSError as error:
         return _unreadable(path.name, f"the file cannot be read ({error.strerror or error}): check that it is a file you may read")
+    return _parse(path.name, kept[path.name])
 
 
 def _unreadable(file: str, message: str, line: int | None = None) -> Sheet:
@@ -145,14 +157,12 @@ def _quote_advice(error: str) -> str:
     return "close the double quote that this row opens"
 
 
-def _read_parquet(path: Path) -> Sheet:
+def _read_parquet(data: bytes, file: str) -> Sheet:
     try:
-        with pq.ParquetFile(path) as file:
-            table = file.read()
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # the file system's word; Arrow raises the same class for damage, without a number
-            raise
-        return _unreadable(path.name, f"the file is not Parquet that can be read ({str(error).splitlines()[0]}): write it again")
+        with pq.ParquetFile(pa.BufferReader(data)) as opened:
+            table = opened.read()
+    except (pa.ArrowException, OSError) as error:  # Arrow raises the latter for damage
+        return _unreadable(file, f"the file is not Parquet that can be read ({str(error).splitlines()[0]}): write it again")
     columns: list[list[object] | None] = []
     mistakes: list[Mistake] = []
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -160,9 +170,9 @@ def _read_parquet(path: Path) -> Sheet:
             columns.append(_cells(column))
         except (pa.ArrowException, UnicodeDecodeError) as error:
             columns.append(None)
-            mistakes.append(Mistake(file=path.name, line=None, column=name, message=f"the column cannot be read ({error}): write it again"))
+            mistakes.append(Mistake(file=file, line=None, column=name, message=f"the column cannot be read ({error}): write it again"))
     return Sheet(
-        file=path.name,
+        file=file,
         header=tuple(table.column_names),
         header_line=None,
         lines=range(1, table.num_rows + 1),

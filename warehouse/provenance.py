@@ -30,7 +30,7 @@ ORDER BY list_position(?, facet), run_id DESC, sequence DESC LIMIT 1
 # Questions whose answers can confirm a facet, the one that asks for it first.
 _CONFIRMING = {
     "repo": ["probe", "repo"],
-    "head": ["probe", "head", "repo"],
+    "head": ["probe", "head", "commits", "repo"],
     "weeks": ["history", "commits", "weeks", "probe", "head", "repo"],
     "participants": ["participants", "history", "commits", "probe", "head", "repo"],
     "project": ["project", "index", "status"],

@@ -24,7 +24,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, PUBLIC_TABLES, RUNS, STORE_TABLES, Table
+from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, PUBLIC_TABLES, PUBLICATIONS, RUNS, STORE_TABLES, Table
+from warehouse.as_of import as_of_macros
 from warehouse.checks import CheckResult, evaluate_checks, load_expectations
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, columns_of, ddl, fill, first_line
 from warehouse.durable import make_folder, point, remove_tree, sync_file, sync_folder
@@ -32,7 +33,7 @@ from warehouse.errors import PublicationFailed
 from warehouse.folder import DataFolder, checked_name
 from warehouse.store import Store
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 KEEP = 10
 DATABASE = "packhouse.duckdb"
 MANIFEST = "manifest.json"
@@ -73,7 +74,13 @@ class PublicationInfo:
 
 
 def publish(
-    folder: DataFolder, *, run: Mapping[str, Any], tables: Mapping[str, pa.Table], store: Store, is_forced: bool = False
+    folder: DataFolder,
+    *,
+    run: Mapping[str, Any],
+    tables: Mapping[str, pa.Table],
+    store: Store,
+    entry: Mapping[str, Any] | None = None,
+    is_forced: bool = False,
 ) -> PublicationInfo:
     """Write a publication, judge it, and let ``current`` lead to it unless a minimum was missed.
 
@@ -82,6 +89,7 @@ def publish(
         run: the row of ``runs`` that stands in the publication for this run, whatever the store has; needs ``run_id`` and ``as_of_at``.
         tables: packages, categories, grids, grid_packages and participants, in the schemas of ``transforms/schemas.py``.
         store: the rest, copied inside DuckDB.
+        entry: its row of ``publications``, which the store does not have yet.
         is_forced: publish although a minimum was missed.
 
     Raises PublicationFailed when it cannot be written; nothing is left of it and ``current`` has not moved.
@@ -90,7 +98,7 @@ def publish(
     staging = folder.published / f".{name}.staging"
     try:
         with _attached(store, staging) as connection:
-            counts = _fill_database(connection, run, tables)
+            counts = _fill_database(connection, run, tables, entry)
             checks = _judge(connection, folder, run["run_id"])
             is_current = is_forced or not any(check.stops for check in checks)
             if is_current:
@@ -137,10 +145,16 @@ def _attached(store: Store, staging: Path) -> Iterator[duckdb.DuckDBPyConnection
         raise
 
 
-def _fill_database(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> dict[str, int]:
+def _fill_database(
+    connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any], tables: Mapping[str, pa.Table], entry: Mapping[str, Any] | None
+) -> dict[str, int]:
     connection.begin()  # one commit for two hundred statements, each of which would wait for the disk
     for table in PUBLIC_TABLES:
         make_public_table(connection, "staged", table)
+    connection.execute("USE staged.main")  # where the macros' tables are
+    for statement in as_of_macros("staged"):
+        connection.execute(statement)
+    connection.execute("USE memory.main")
     connection.commit()
     counts = {}
     for table in PUBLIC_TABLES:
@@ -151,6 +165,9 @@ def _fill_database(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any]
         if table is RUNS:
             connection.execute("DELETE FROM staged.main.runs WHERE run_id = ?", [run["run_id"]])
             _copy_arrow(connection, RUNS, pa.Table.from_pylist([{n: run.get(n) for n in RUNS.names}], schema=RUNS.schema))
+        if table is PUBLICATIONS and entry is not None:
+            connection.execute("DELETE FROM staged.main.publications WHERE published_at = ?", [entry["published_at"]])
+            _copy_arrow(connection, PUBLICATIONS, pa.Table.from_pylist([dict(entry)], schema=PUBLICATIONS.schema))
         counts[table.name] = connection.execute(fill("SELECT count(*) FROM staged.main.$table", table=table.name)).fetchall()[0][0]
     return counts
 

@@ -19,17 +19,29 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, HEAD_OBSERVATIONS, PROJECT_OBSERVATIONS, RELEASES, RUNS, STORE_TABLES, Table
+from transforms.schemas import (
+    FACET_TABLES,
+    FETCHES,
+    FINDINGS,
+    HEAD_OBSERVATIONS,
+    PROJECT_OBSERVATIONS,
+    PUBLICATIONS,
+    RELEASES,
+    RUNS,
+    STORE_TABLES,
+    Table,
+)
 from warehouse.confirmation import confirm_by_heads
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, arrow, columns_of, connect, ddl, fill, first_line
 from warehouse.durable import sync_folder
+from warehouse.entries import join_entries
 from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreUnusable, WarehouseError
 from warehouse.folder import DataFolder
 from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_history
 from warehouse.listings import LISTINGS_DDL, join_listings
 from warehouse.validators import join_validators, validators_of
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _ROWS_AT_ONCE = 10_000
 _REBUILT = "rebuilt.duckdb"
 _LOG = "store.duckdb.wal"
@@ -112,10 +124,24 @@ class Store:
                 _replace_run(connection, run)
             _note_files(connection, files)
 
+    def load_catalog(self, *, file: str, known_at: datetime, entries: Mapping[str, pa.Table]) -> None:
+        """Let a version of the catalog (``Catalog.entries_at``) join the history of its entries, in one transaction; twice is once.
+
+        ``file`` is the landed file it was read from. Raises StoreUnusable or DataFolderUnusable; the store is then as before.
+        """
+        with self._transaction() as connection:
+            join_entries(connection, entries, known_at)
+            _note_files(connection, [file])
+
     def record_run(self, run: Mapping[str, Any]) -> None:
         """Add or replace one row of ``runs``."""
         with self._transaction() as connection:
             _replace_run(connection, run)
+
+    def record_publication(self, entry: Mapping[str, Any]) -> None:
+        """Add one row of ``publications``; twice is once."""
+        with self._transaction() as connection:
+            _add_new_rows(connection, PUBLICATIONS, [entry])
 
     def loaded_files(self) -> frozenset[str]:
         """The landed files that were loaded."""

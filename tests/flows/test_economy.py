@@ -198,16 +198,16 @@ def test_what_is_asked_without_the_token_is_asked_sparingly(bench: Bench) -> Non
         assert bench.harvest(SLUG).run["requests_count"] == 0, "nothing is due so soon again"
         bench.now -= timedelta(minutes=5)
         next_day(bench)
-    assert units == [4, 1, 1]
+    assert units == [3, 1, 1]
     bench.services.world.push(NAME, on=bench.now - timedelta(hours=2), login="newcomer")
-    assert bench.harvest(SLUG).run["github_units_count"] == 4
+    assert bench.harvest(SLUG).run["github_units_count"] == 3
     row = bench.package(SLUG)
     assert "newcomer" in row["participants"]
     assert row["weeks"] == weekly_commits(bench.services.world.repository(NAME), bench.now.date())
     assert [row["facet"] for row in bench.rows(
         "from fetches where source = 'github' and run_id = (select max(run_id) from runs) order by sequence"
     )] == [
-        "probe", "repo", "head", "commits", "participants",
+        "probe", "repo", "commits", "participants",
     ]  # fmt: skip
 
 
@@ -221,7 +221,7 @@ def test_a_push_whose_commit_was_not_read_is_not_taken_for_seen(bench: Bench) ->
     assert repo is not None
     assert repo.head_at is not None
     bench.harvest(SLUG, budget=2)  # the probe, and the repository
-    assert asked_of(bench, "head") == []
+    assert asked_of(bench, "commits") == []
     assert len(asked_of(bench, "repo")) == 1
     assert bench.package(SLUG)["last_commit_at"] < repo.head_at
     next_day(bench)

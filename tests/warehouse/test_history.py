@@ -151,22 +151,21 @@ def test_the_end_of_the_weeks_is_no_change(store):
 
 
 def test_what_is_refreshed_moves_with_the_confirmation(store):
-    """The head a list speaks of, where it came from and when it was listed are no change; a null leaves what is known."""
+    """When a list was last given is no change, at which head and by whom is; a null leaves what is known."""
 
     def people(number, **changes):
-        row = observation(number, **{"logins": ["a"], "commit_counts": [1], "participants_head_oid": f"h{number}"} | changes)
+        row = observation(number, **{"logins": ["a"], "commit_counts": [1], "participants_head_oid": "h1"} | changes)
         store.load(run=None, tables={PARTICIPANT_OBSERVATIONS.name: rows_of(PARTICIPANT_OBSERVATIONS, [row])})
         return history(store, "sighting_count, participants_head_oid, participants_source, listed_at", PARTICIPANT_OBSERVATIONS.name)
 
-    assert people(1, participants_source="contributors", listed_at=hour(1)) == [(1, "h1", "contributors", hour(1))]
-    assert people(2, participants_source="history", listed_at=hour(1)) == [(2, "h2", "history", hour(1))]
+    first = people(1, participants_source="contributors", listed_at=hour(1))
+    assert first == [(1, "h1", "contributors", hour(1))]
     nothing = {"logins": None, "commit_counts": None, "outcome": "unchanged"}
-    assert people(3, participants_source="contributors", listed_at=hour(3), **nothing) == [(3, "h3", "contributors", hour(3))]
-    assert people(4, **nothing | {"participants_head_oid": None}) == [(4, "h3", "contributors", hour(3))]
-    assert people(5, logins=["a", "b"], commit_counts=[1, 1], participants_source="history", listed_at=hour(3)) == [
-        (4, "h3", "contributors", hour(3)),
-        (1, "h5", "history", hour(3)),
-    ]
+    assert people(2, listed_at=hour(2), **nothing) == [(2, "h1", "contributors", hour(2))]
+    assert people(3, **nothing | {"participants_head_oid": None}) == [(3, "h1", "contributors", hour(2))]
+    moved = people(4, **nothing | {"participants_head_oid": "h4"})
+    assert moved == [(3, "h1", "contributors", hour(2)), (1, "h4", "contributors", hour(2))]
+    assert people(5, participants_head_oid="h4", participants_source="history", listed_at=hour(2))[2:] == [(1, "h4", "history", hour(2))]
 
 
 def test_a_replaced_repository_does_not_inherit(store):

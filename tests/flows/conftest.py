@@ -1,0 +1,19 @@
+"""Fixtures of the tests of flows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.flows.eventful import Scene, moving_scene
+
+PACKAGES = 110
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """A synthetic world of 110 packages with its catalog, before anything was asked."""
+    with moving_scene(tmp_path, PACKAGES) as scene:
+        yield scene
