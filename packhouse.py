@@ -43,6 +43,18 @@ def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+class _Moment(click.ParamType[datetime]):
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        from transforms.times import parse_moment
+
+        try:
+            return parse_moment(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def _settings(**flags: str | None) -> Settings:
     from settings import CONFIG_FILE, load_settings
 
@@ -66,6 +78,16 @@ def _engine(command: Command) -> Command:
     return click.option("--engine", type=kinds, default="prefect", show_default=True, help="Run as a Prefect flow, or as plain steps.")(
         command
     )
+
+
+def _style(command: Command) -> Command:
+    styles = click.Choice(["table", "csv", "json", "parquet"])
+    return click.option("--format", "style", type=styles, default="table", show_default=True, help="How to print the rows.")(command)
+
+
+def _output(command: Command) -> Command:
+    path = click.Path(dir_okay=False, path_type=Path)
+    return click.option("--output", type=path, help="Write to this file instead of stdout.")(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -157,32 +179,39 @@ def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool)
 @_data
 @_catalog
 @click.option("--accept", metavar="REASON", help="Publish although a check refuses it; the reason is kept in the run's row.")
+@click.option("--as-of", type=_Moment(), help="Publish again what was published at this time, from what was known then.")
 @_as_json
-def publish(*, accept: str | None, is_json: bool, **places: str | None) -> None:
+def publish(*, accept: str | None, as_of: datetime | None, is_json: bool, **places: str | None) -> None:
     """Publish what the store has with the catalog as it is now, without asking anyone.
 
     \b
     Example:
       packhouse publish                       after an edit of the catalog, or when a disk was full
       packhouse publish --accept "200 packages were retired"
+      packhouse publish --as-of 2026-03-01    what was published when that day began, catalog included
     """
+    from flows.past import publish_past
     from flows.publishing import republish
 
     if accept is not None and not accept.strip():
         raise click.BadParameter("say why, in words", param_hint="--accept")
-    _finish(republish(_settings(**places), accepted=accept), is_json=is_json)
+    settings = _settings(**places)
+    report = republish(settings, accepted=accept) if as_of is None else publish_past(settings, as_of, accepted=accept)
+    _finish(report, is_json=is_json)
 
 
 @cli.command()
 @click.argument("slug")
 @_data
+@click.option("--as-of", type=_Moment(), help="As it was published at this time.")
 @click.option("--compact", is_flag=True, help="Print the bytes the API sends instead of indented JSON.")
-def show(*, slug: str, compact: bool, **places: str | None) -> None:
-    """Print the v4 record of one package, by slug or id, from the current publication.
+def show(*, slug: str, as_of: datetime | None, compact: bool, **places: str | None) -> None:
+    """Print the v4 record of one package, by slug or id, from the current publication, or as it was at an earlier time.
 
     \b
-    Example:
+    Examples:
       packhouse show django-scheduler
+      packhouse show django-scheduler --as-of 2026-03-01T12:00
     """
     from transforms.payload import render
     from warehouse.folder import DataFolder
@@ -190,22 +219,41 @@ def show(*, slug: str, compact: bool, **places: str | None) -> None:
 
     settings = _settings(**places)
     with open_current(DataFolder(settings.data)) as publication:
-        payload = _payload(publication, slug, settings)
+        payload = _payload(publication, slug, settings, as_of)
     sys.stdout.buffer.write(render(payload, indent=None if compact else 4) + b"\n")
+
+
+@cli.command()
+@click.argument("before")
+@click.argument("after")
+@_data
+@_style
+@_output
+def diff(*, before: str, after: str, style: str, output: Path | None, **places: str | None) -> None:
+    """Show what changed between two moments: packages that came or went, and every value that is another.
+
+    BEFORE and AFTER are runs that were published, or times. Times of confirmation are left out, they move with every run.
+
+    \b
+    Examples:
+      packhouse diff 2026-03-01 2026-04-01
+      packhouse diff 20260301T031700Z-0001 20260302T031700Z-0001 --format parquet --output changes.parquet
+    """
+    from warehouse.differences import differences, moment_of
+    from warehouse.folder import DataFolder
+    from warehouse.readers import open_current
+    from warehouse.rows import write_rows
+
+    with open_current(DataFolder(_settings(**places).data)) as publication:
+        rows = differences(publication, moment_of(publication, before), moment_of(publication, after))
+    write_rows(rows.to_reader(), style, output)
 
 
 @cli.command()
 @click.argument("query", required=False)
 @_data
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "csv", "json", "parquet"]),
-    default="table",
-    show_default=True,
-    help="How to print the rows.",
-)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead of stdout.")
+@_style
+@_output
 def sql(*, query: str | None, style: str, output: Path | None, **places: str | None) -> None:
     """Query the current publication, read-only, without access to files or the network; without QUERY, open a prompt.
 
@@ -419,10 +467,10 @@ def _explain_record(slug: str, settings: Settings, *, is_json: bool) -> None:
         click.echo("\n".join(describe(fields)))
 
 
-def _payload(publication: Any, slug: str, settings: Settings) -> dict[str, Any]:
+def _payload(publication: Any, slug: str, settings: Settings, as_of: datetime | None = None) -> dict[str, Any]:
     from transforms.payload import package_payload
 
-    row = _package(publication, slug)
+    row = _package(publication, slug) if as_of is None else _package_as_of(publication, slug, as_of)
     return package_payload(row, base_url=settings.base_url or "http://127.0.0.1:8000", zone=settings.time_zone)
 
 
@@ -435,6 +483,17 @@ def _package(publication: Any, slug: str) -> dict[str, Any]:
         near = get_close_matches(slug, [row["slug"] for row in publication.packages()], n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else " All slugs: packhouse sql 'select slug from packages'"
         raise click.ClickException(f"The publication has no package {slug!r}.{hint}")
+    return row
+
+
+def _package_as_of(publication: Any, slug: str, at: datetime) -> dict[str, Any]:
+    is_id = slug.isascii() and slug.isdigit()
+    row: dict[str, Any] | None = publication.package_as_of(at, **({"id": int(slug)} if is_id else {"slug": slug}))
+    if row is None:
+        raise click.ClickException(
+            f"No package {slug!r} was published at {at:%Y-%m-%d %H:%M:%S} UTC. "
+            "When there was something: packhouse sql 'from publications'; what was curated when: packhouse sql 'from package_entries'"
+        )
     return row
 
 

@@ -91,17 +91,17 @@ def republish(settings: Settings, *, accepted: str | None) -> RunReport:
         load_catalogs(folder, store)
         publish_records(folder, store, catalog, settings.max_age, report, is_forced=accepted is not None, published_at=now)
         store.record_run(report.run)
-        write_run_report(folder, _kept_request(folder, report))
+        keep_publication(folder, report)
         report.run |= {"kind": "publish"}
         return report
 
 
-def _kept_request(folder: DataFolder, report: RunReport) -> dict[str, Any]:
-    """The run's report as it lies in the landing, with the row as it is now, so that a replay knows the same."""
+def keep_publication(folder: DataFolder, report: RunReport) -> None:
+    """Write the run's report as it lies in the landing with the row as it is now and its publication, so that a replay knows the same."""
     reports = read_run_reports(folder, on_damaged=lambda _file: None)
     kept = next((kept for kept in reports if kept["run_id"] == report.run["run_id"]), {})
     entries = [*kept.get("publications", ()), *([report.publication] if report.publication else ())]
-    return {**kept, **report.run, "publications": entries}
+    write_run_report(folder, {**kept, **report.run, "publications": entries})
 
 
 def publications_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -38,3 +38,16 @@ def require_utc(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError(f"{instant.isoformat()} has no time zone")
     return instant.astimezone(UTC)
+
+
+def parse_moment(text: str) -> datetime:
+    """Read a time a person wrote (ISO 8601) as aware UTC: UTC unless it says otherwise, a date alone is the midnight that begins it.
+
+    Raises ValueError.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        message = f"{text!r} is no time; write 2026-02-15, 2026-02-15T22:00 (UTC) or 2026-02-15T17:00-05:00"
+        raise ValueError(message) from None

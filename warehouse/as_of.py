@@ -55,13 +55,14 @@ VALUES: Mapping[str, Mapping[str, str]] = {
     },
     "status": {"project_status": "project_status"},
 }
+HERE = "main"  # of whichever database the macros are in
 REPO_FACETS = ("repo", "head", "weeks", "participants")
 
 _MOMENT = """moment AS MATERIALIZED (
-    SELECT published_at, as_of_at, coalesce(max_age_seconds, 72000) AS max_age_seconds FROM publications
-    WHERE published_at <= ts ORDER BY published_at DESC LIMIT 1
+    SELECT published_at, as_of_at, coalesce(max_age_seconds, 72000) AS max_age_seconds FROM $schema.publications
+    WHERE published_at <= $ts ORDER BY published_at DESC LIMIT 1
 ), seen AS MATERIALIZED (
-    SELECT facet, subject, series, max(seen_at) AS seen_at FROM sightings
+    SELECT facet, subject, series, max(seen_at) AS seen_at FROM $schema.sightings
     WHERE seen_at <= (SELECT as_of_at FROM moment) GROUP BY ALL
 )"""
 
@@ -71,11 +72,11 @@ _ROWS = """${facet}_rows AS MATERIALIZED (
         CASE WHEN t.confirmed_at <= m.as_of_at THEN t.confirmed_at ELSE greatest(t.observed_at, s.seen_at$held) END AS confirmed_at,
         CASE WHEN t.confirmed_at <= m.as_of_at THEN t.sighting_count ELSE n.runs_count END AS sighting_count
     )$read_on
-    FROM $table t CROSS JOIN moment m
+    FROM $schema.$table t CROSS JOIN moment m
     LEFT JOIN (SELECT series, max(seen_at) AS seen_at FROM seen WHERE facet = '$facet' GROUP BY series) s ON s.series = t.series
     LEFT JOIN (
         SELECT r.series, r.observed_at, count(DISTINCT g.run_id) AS runs_count
-        FROM $table r JOIN sightings g ON g.series = r.series AND g.facet = '$facet' AND g.seen_at >= r.observed_at
+        FROM $schema.$table r JOIN $schema.sightings g ON g.series = r.series AND g.facet = '$facet' AND g.seen_at >= r.observed_at
         WHERE r.outcome = 'missing' AND r.confirmed_at > (SELECT as_of_at FROM moment) AND g.seen_at <= (SELECT as_of_at FROM moment)
         GROUP BY ALL
     ) n ON n.series = t.series AND n.observed_at = t.observed_at$heads
@@ -256,10 +257,19 @@ def as_of_macros(catalog: str) -> list[str]:
     ]
 
 
+def known_rows(facet: str, schema: str) -> str:
+    """A query with one parameter, a time: the rows of a facet's history in ``schema`` as they were known at its moment."""
+    facets = ("head", facet) if facet in ("weeks", "participants") else (facet,)
+    steps = [fill(_MOMENT, schema=schema, ts="(SELECT ts FROM asked)"), *[_rows(each, schema) for each in facets]]
+    columns = ", ".join("read_on AS weeks_end_on" if name == "weeks_end_on" else name for name in FACET_TABLES[facet].names)
+    asked = "asked AS (SELECT ?::TIMESTAMPTZ AS ts)"
+    return f"WITH {', '.join([asked, *steps])} SELECT {columns} FROM {facet}_rows"  # noqa: S608 - names of schemas.py
+
+
 def _steps() -> list[str]:
     return [
-        _MOMENT,
-        *[_rows(facet) for facet in FACET_TABLES],
+        fill(_MOMENT, schema=HERE, ts="ts"),
+        *[_rows(facet, HERE) for facet in FACET_TABLES],
         fill(_FOLLOWED, good=GOOD),
         *[_known(facet) for facet in FACET_TABLES],
         _joined(),
@@ -268,12 +278,13 @@ def _steps() -> list[str]:
     ]
 
 
-def _rows(facet: str) -> str:
+def _rows(facet: str, schema: str) -> str:
     held = {"weeks": ("weeks_head_oid", "days_on"), "participants": ("participants_head_oid", "logins")}.get(facet)
     return fill(
         _ROWS,
         facet=facet,
         table=FACET_TABLES[facet].name,
+        schema=schema,
         held=", h.held_at" if held else "",
         heads=fill(_HEADS, head_oid=held[0], value=held[1]) if held else "",
         read_on=_READ_ON if facet == "weeks" else "",

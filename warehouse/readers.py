@@ -27,6 +27,7 @@ from warehouse.publication import DATABASE, MANIFEST, SCHEMA_VERSION
 
 _ROWS_AT_ONCE = 2048
 _ROWS = "SELECT $columns FROM publication.main.$table WHERE $condition ORDER BY $key"
+_ROWS_AS_OF = "SELECT $columns FROM packages_as_of(?::TIMESTAMPTZ) WHERE $name = ?"
 _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI})
 
 
@@ -70,6 +71,12 @@ class Publication:
         """The row of one package by its id or its slug; ``None`` when there is none."""
         found = _rows(self.cursor(), PACKAGES, "id = ?", [id]) if id is not None else _rows(self.cursor(), PACKAGES, "slug = ?", [slug])
         return next(found, None)
+
+    def package_as_of(self, at: datetime, *, id: int | None = None, slug: str | None = None) -> dict[str, Any] | None:  # noqa: A002 - as above
+        """The row of one package as it was published at ``at`` (aware); ``None`` when there was none."""
+        name, value = ("id", id) if id is not None else ("slug", slug)
+        text = fill(_ROWS_AS_OF, columns=columns_of(PACKAGES.names), name=name)
+        return next(_fetched(self.cursor(), text, [at, value], PACKAGES), None)
 
     def packages(self) -> Iterator[dict[str, Any]]:
         """Every package, by id."""
@@ -203,6 +210,10 @@ def _invalid(error: BaseException) -> InvalidQuery:
 
 def _rows(cursor: duckdb.DuckDBPyConnection, table: Table, condition: str, values: list[Any]) -> Iterator[dict[str, Any]]:
     text = fill(_ROWS, columns=columns_of(table.names), table=table.name, condition=condition, key=columns_of(table.key))
+    yield from _fetched(cursor, text, values, table)
+
+
+def _fetched(cursor: duckdb.DuckDBPyConnection, text: str, values: list[Any], table: Table) -> Iterator[dict[str, Any]]:
     for batch in cursor.sql(text, params=values).to_arrow_reader(_ROWS_AT_ONCE):
         yield from pa.Table.from_batches([batch]).cast(table.schema).to_pylist()
     cursor.close()

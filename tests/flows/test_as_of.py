@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
+from flows.past import publish_past
 from sandbox.faults import Fault, Mishap
 from tests.flows.eventful import Scene, live_through
 from transforms.payload import package_payload, render
+from warehouse.differences import differences, moment_of
 
 BASE = "https://djangopackages.org"
 DAYS = 7
@@ -60,6 +63,8 @@ def published(scene: Scene) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
     return rows, {row["slug"]: render(package_payload(row, base_url=BASE, zone=zone)) for row in rows}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_every_record_is_known_as_it_was_published(scene: Scene) -> None:
     """Through a week of pushes, rewritten pasts, renames, ends, faults and edits of the catalog every cell is known again."""
     then: dict[datetime, tuple[list[dict[str, Any]], dict[str, bytes]]] = {}
@@ -86,8 +91,20 @@ def test_every_record_is_known_as_it_was_published(scene: Scene) -> None:
     assert not differing, "\n".join(differing[:40])
     chosen = random.Random(1)  # noqa: S311 - a choice of examples
     for at in then:
-        for slug in chosen.sample(sorted(then[at][1]), 4):
+        for slug in chosen.sample(sorted(then[at][1]), 2):
             assert payload(scene, slug, at + timedelta(hours=chosen.randint(0, 23))) == then[at][1][slug]
+    scene.bench.replay()
+    first, *_, last = then
+    assert as_of(scene, first) == then[first][0], "also when it was rebuilt from the landing"
+    for at in (last, first):
+        report = publish_past(scene.bench.settings(), at + timedelta(hours=1), accepted="a test")
+        assert (report.exit_code, report.published is not None) in ((0, True), (3, True))
+        assert scene.bench.rows("from packages order by id") == then[at][0]
+        assert as_of(scene, datetime.now(UTC)) == then[at][0]
+        assert scene.bench.rows("select max(observed_at) <= max(as_of_at) as ok from repo_observations, publications") == [{"ok": True}]
+    scene.next_day()
+    scene.harvest()
+    assert as_of(scene, last) == then[last][0], "nothing that came later was forgotten"
 
 
 def as_of(scene: Scene, at: datetime) -> list[dict[str, Any]]:
@@ -117,3 +134,22 @@ def test_the_macros_work_in_any_client(scene: Scene) -> None:
         told = client.sql("select weeks, weeks_end_on, weeks_state from packages_as_of(now()) order by id").fetchall()
         assert told == client.sql("select weeks, weeks_end_on, weeks_state from packages order by id").fetchall()
         assert told
+
+
+def test_what_differs_between_two_days(scene: Scene) -> None:
+    """Values that changed, packages that came and went; nothing between a moment and itself."""
+    scene.harvest()
+    first = scene.bench.now
+    live_through(scene, 1, scene.next_day())
+    curate(scene.bench.catalog, 5)
+    scene.harvest()
+    with scene.bench.published() as publication:
+        assert differences(publication, first, first).num_rows == 0
+        rows = differences(publication, first, moment_of(publication, publication.run_id)).to_pylist()
+    assert [row["slug"] for row in rows if row["change"] == "added"] == ["twin"]
+    now = {row["slug"]: row for row in scene.bench.rows("from packages")}
+    stars = [row for row in rows if row["column"] == "stars_count"]
+    assert stars
+    assert all(row["after"] == (None if (told := now[row["slug"]]["stars_count"]) is None else str(told)) for row in stars)
+    assert {row["column"] for row in rows} >= {"last_commit_at", "latest_version", "weeks", "repo_description"}
+    assert not [row for row in rows if row["change"] == "changed" and row["before"] == row["after"]]

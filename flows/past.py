@@ -1,0 +1,52 @@
+"""A publication of the past: the records, the catalog and the history as they were known at an earlier time, made current again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flows.publishing import keep_publication, publish_records
+from flows.report import RunReport
+from settings import Settings
+from transforms.catalog import Catalog
+from warehouse.catalog_landing import landed_catalogs, read_landed_catalog
+from warehouse.errors import NothingPublished
+from warehouse.folder import DataFolder
+from warehouse.past import past_store
+from warehouse.store import open_store
+
+
+def publish_past(settings: Settings, at: datetime, *, accepted: str | None) -> RunReport:
+    """Publish what was published at ``at`` (aware), from what was known then; asks nobody, and forgets nothing of what came later.
+
+    ``accepted`` is why it is to be published although a check refuses it. Raises NothingPublished when nothing was published by then,
+    and what storage raises; ``current`` then has not moved.
+    """
+    folder = DataFolder(settings.data)
+    with folder.lock(), open_store(folder, is_read_only=False) as store, past_store(store, folder, at) as found:
+        if found is None:
+            raise NothingPublished(
+                f"nothing was published in {folder.root} by {at:%Y-%m-%d %H:%M:%S} UTC. "
+                "Next: packhouse sql 'from publications' lists the times"
+            )
+        past, entry = found
+        run = next(run for run in past.runs() if run["run_id"] == entry.run_id)
+        catalog = _catalog_at(folder, entry.published_at)
+        report = RunReport(run=run | {"as_of_at": entry.as_of_at})
+        now = max(datetime.now(UTC), entry.published_at + timedelta(microseconds=1))
+        max_age = timedelta(seconds=entry.max_age_seconds) if entry.max_age_seconds else settings.max_age
+        publish_records(folder, past, catalog, max_age, report, is_forced=accepted is not None, published_at=now)
+        if report.publication:
+            store.record_publication(report.publication)
+            keep_publication(folder, report)
+        report.run |= {"kind": "publish", "detail": f"as of {entry.as_of_at:%Y-%m-%d %H:%M:%S} UTC"}
+        return report
+
+
+def _catalog_at(folder: DataFolder, at: datetime) -> Catalog:
+    for name in reversed(landed_catalogs(folder)):
+        version = read_landed_catalog(folder, name, on_damaged=lambda _file: None)
+        if version is not None and version[0] <= at:
+            return version[1]
+    raise NothingPublished(
+        f"the catalog of {at:%Y-%m-%d %H:%M:%S} UTC is not in the landing of {folder.root}. Next: publish a later time, or without --as-of"
+    )
