@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from flows.report import DONE, REFUSED, RunReport
 from settings import Settings
 from transforms.catalog import Catalog
-from transforms.records import build_commit_days, build_packages, build_participants
+from transforms.records import build_packages, build_participants
 from warehouse.catalog_files import load_catalog
 from warehouse.errors import NothingPublished
 from warehouse.folder import DataFolder
@@ -41,7 +41,6 @@ def publish_records(
         **catalog.tables(),
         "packages": packages,
         "participants": build_participants(catalog, latest),
-        "commit_days": build_commit_days(latest),
     }
     info = publish(folder, run=report.run, tables=tables, store=store, is_forced=is_forced)
     asked = packages.filter(pc.is_in(packages["slug"], value_set=pa.array(slugs, pa.string()))) if slugs else packages

@@ -32,7 +32,7 @@ from warehouse.errors import PublicationFailed
 from warehouse.folder import DataFolder, checked_name
 from warehouse.store import Store
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 KEEP = 10
 DATABASE = "packhouse.duckdb"
 MANIFEST = "manifest.json"

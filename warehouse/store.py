@@ -19,7 +19,21 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, HEAD_OBSERVATIONS, PROJECT_OBSERVATIONS, RELEASES, RUNS, STORE_TABLES, Table
+from transforms.schemas import (
+    COMMIT_READINGS,
+    FACET_TABLES,
+    FETCHES,
+    FINDINGS,
+    HEAD_OBSERVATIONS,
+    PROJECT_OBSERVATIONS,
+    RELEASES,
+    RUNS,
+    STAR_DAYS,
+    STORE_TABLES,
+    WEEK_OBSERVATIONS,
+    Table,
+)
+from warehouse.commit_days import join_commit_days
 from warehouse.confirmation import confirm_by_heads
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, arrow, columns_of, connect, ddl, fill, first_line
 from warehouse.durable import sync_folder
@@ -27,9 +41,10 @@ from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreUnusable, 
 from warehouse.folder import DataFolder
 from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_history
 from warehouse.listings import LISTINGS_DDL, join_listings
+from warehouse.star_days import join_star_days
 from warehouse.validators import join_validators, validators_of
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _ROWS_AT_ONCE = 10_000
 _REBUILT = "rebuilt.duckdb"
 _LOG = "store.duckdb.wal"
@@ -101,8 +116,10 @@ class Store:
                     join_history(connection, table, facet, tables[table.name])
             if HEAD_OBSERVATIONS.name in tables and tables[HEAD_OBSERVATIONS.name].num_rows:
                 confirm_by_heads(connection, tables[HEAD_OBSERVATIONS.name])
-            releases = tables.get(RELEASES.name, RELEASES.schema.empty_table())
-            projects = tables.get(PROJECT_OBSERVATIONS.name, PROJECT_OBSERVATIONS.schema.empty_table())
+            weeks, heads, windows = (_rows(tables, table) for table in (WEEK_OBSERVATIONS, HEAD_OBSERVATIONS, COMMIT_READINGS))
+            join_commit_days(connection, weeks=weeks, heads=heads, readings=windows)
+            join_star_days(connection, _rows(tables, STAR_DAYS))
+            releases, projects = _rows(tables, RELEASES), _rows(tables, PROJECT_OBSERVATIONS)
             if releases.num_rows or projects.num_rows:
                 join_listings(connection, releases, projects)
             _add_new_rows(connection, FETCHES, fetches)
@@ -275,6 +292,10 @@ def _settle_logs(folder: DataFolder) -> None:
 def _remove_database(path: Path) -> None:
     path.unlink(missing_ok=True)
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
+def _rows(tables: Mapping[str, pa.Table], table: Table) -> pa.Table:
+    return tables.get(table.name, table.schema.empty_table())
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
