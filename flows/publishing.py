@@ -65,7 +65,8 @@ def republish(settings: Settings, *, accepted: str | None) -> RunReport:
         runs = [run for run in store.runs() if run["as_of_at"] is not None]
         if not runs:
             raise NothingPublished(f"the store in {folder.root} has no run yet, so there is nothing to publish. Next: packhouse harvest")
-        report = RunReport(run=runs[-1] | {"packages_count": len(catalog.entries)})
+        newest = max(runs, key=lambda run: (run["as_of_at"], run["run_id"]))
+        report = RunReport(run=newest | {"packages_count": len(catalog.entries)})
         if accepted:
             report.run |= {"detail": f"published whatever the checks say: {accepted}"}
         elif report.run["outcome"] == REFUSED:

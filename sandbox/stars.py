@@ -7,6 +7,7 @@ week is a Sunday). At most 30 weeks a page. The sum over all days is the number 
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ def stars_until(repo: Repository, day: date) -> int:
     """How many of today's stars were given before that day; what was starred last came when the repository last changed."""
     born, last = repo.created_at.date(), max(repo.updated_at.date(), repo.created_at.date())
     share = ((day - born) / (last + DAY - born)) if day > born else 0.0
-    return round(repo.stars * min(share, 1.0) ** GROWTH)
+    return round(repo.stars * math.pow(min(share, 1.0), GROWTH))
 
 
 def stars_on(repo: Repository, day: date) -> int:

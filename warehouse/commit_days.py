@@ -17,6 +17,8 @@ A rewritten past replaces every day the new reading covers, and nothing before i
 
 from __future__ import annotations
 
+from datetime import date
+
 import duckdb
 import pyarrow as pa
 
@@ -126,3 +128,13 @@ def join_commit_days(connection: duckdb.DuckDBPyConnection, *, weeks: pa.Table, 
         connection.execute(statement)
     for view in ("read_windows", "read_weeks", "seen_heads"):
         connection.unregister(view)
+
+
+def known_spans(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[date, date]]]:
+    """Which days of each series are known in the attached ``store``: spans of first and last day, oldest first."""
+    spans: dict[str, list[tuple[date, date]]] = {}
+    for series, from_on, until_on in connection.execute(
+        "SELECT series, from_on, until_on FROM store.main.commit_reach ORDER BY series, from_on"
+    ).fetchall():
+        spans.setdefault(series, []).append((from_on, until_on))
+    return spans

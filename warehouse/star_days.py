@@ -5,6 +5,8 @@ The order of loads does not matter, and loading twice changes nothing.
 
 from __future__ import annotations
 
+from datetime import date
+
 import duckdb
 import pyarrow as pa
 
@@ -22,6 +24,10 @@ WHERE d.series = n.series AND d.starred_on = n.starred_on AND d.observed_at < n.
 
 _ADD = "INSERT INTO store.main.star_days BY NAME FROM newest_stars n ANTI JOIN store.main.star_days d USING (series, starred_on)"
 
+_KNOWN = """
+SELECT series, min(starred_on), max(starred_on), count(*) FROM store.main.star_days WHERE starred_on BETWEEN ? AND ? GROUP BY series
+"""
+
 
 def join_star_days(connection: duckdb.DuckDBPyConnection, stars: pa.Table) -> None:
     """Let rows of ``star_days`` join those in the attached ``store``; run inside a transaction."""
@@ -31,3 +37,9 @@ def join_star_days(connection: duckdb.DuckDBPyConnection, stars: pa.Table) -> No
     for statement in (_NEWEST, _FORGET, _ADD):
         connection.execute(statement)
     connection.unregister("told_stars")
+
+
+def known_stars(connection: duckdb.DuckDBPyConnection, from_on: date, until_on: date) -> dict[str, tuple[date, date, int]]:
+    """First day, last day and number of days told between two days (both included), by series."""
+    rows = connection.execute(_KNOWN, [from_on, until_on]).fetchall()
+    return {series: (first, last, count) for series, first, last, count in rows}

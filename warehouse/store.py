@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from sys import intern
 from types import TracebackType
@@ -33,7 +33,7 @@ from transforms.schemas import (
     WEEK_OBSERVATIONS,
     Table,
 )
-from warehouse.commit_days import join_commit_days
+from warehouse.commit_days import join_commit_days, known_spans
 from warehouse.confirmation import confirm_by_heads
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, arrow, columns_of, connect, ddl, fill, first_line
 from warehouse.durable import sync_folder
@@ -41,7 +41,7 @@ from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreUnusable, 
 from warehouse.folder import DataFolder
 from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_history
 from warehouse.listings import LISTINGS_DDL, join_listings
-from warehouse.star_days import join_star_days
+from warehouse.star_days import join_star_days, known_stars
 from warehouse.validators import join_validators, validators_of
 
 SCHEMA_VERSION = 3
@@ -162,6 +162,11 @@ class Store:
                 for subject, facet, outcome, heard_at, run_id in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     outcomes[subject, intern(facet)] = (intern(outcome), heard_at, intern(run_id))
         return outcomes
+
+    def known_days(self, from_on: date, until_on: date) -> tuple[dict[str, list[tuple[date, date]]], dict[str, tuple[date, date, int]]]:
+        """By series, which days' commits are known (``known_spans``), and which days' stars in a window (``known_stars``)."""
+        with self._reading():
+            return known_spans(self.connection), known_stars(self.connection, from_on, until_on)
 
     def validators(self, subjects: Iterable[str]) -> dict[tuple[str, str, str], tuple[str | None, str | None]]:
         """What vouches for the newest good answers about these subjects: ``{(identity, api_version, url): (etag, last_modified)}``."""

@@ -1,0 +1,314 @@
+"""The past asked for: what it brings, what it costs, what it refuses, and what happens when it is killed or runs beside a harvest."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.backfilling import backfill_sequence
+from flows.past_runs import preview_backfill
+from flows.past_window import BackfillOptions, InvalidWindow
+from flows.report import RunReport
+from flows.sequence import run_step
+from sandbox.commits import log
+from sandbox.server import running
+from sandbox.stars import stars_on
+from sandbox.subjects import Repository
+from sandbox.synthetic import SYNTHETIC_MOMENT, synthetic_world
+from sandbox.synthetic_catalog import write_synthetic_catalog
+from tests.conftest import ROOT, Bench
+from warehouse.catalog_files import load_catalog
+from warehouse.errors import DataFolderBusy
+from warehouse.folder import DataFolder
+
+DAY = timedelta(days=1)
+TODAY = SYNTHETIC_MOMENT.date()
+SINCE, UNTIL = TODAY - 730 * DAY, TODAY - DAY
+PACKAGES = 24
+PROGRAM = """
+import asyncio, os, sys
+from datetime import date, datetime
+from pathlib import Path
+from flows.backfilling import backfill_sequence
+from flows.past_runs import BackfillInterrupted
+from flows.past_window import BackfillOptions
+from flows.sequence import run_step
+from settings import load_settings
+since, until, now = date.fromisoformat(sys.argv[1]), date.fromisoformat(sys.argv[2]), datetime.fromisoformat(sys.argv[3])
+settings = load_settings({}, os.environ, Path("absent.toml"))
+try:
+    options = BackfillOptions(since=since, until=until, fixed_now=now)
+    report = asyncio.run(backfill_sequence(options, settings, run_step=run_step, engine="none"))
+except BackfillInterrupted as error:
+    print(error, file=sys.stderr)
+    sys.exit(1)
+sys.exit(report.exit_code)
+"""
+
+
+@contextmanager
+def a_bench(folder: Path, count: int = PACKAGES, latency_ms: float = 0) -> Iterator[Bench]:
+    """A small synthetic catalog beside its world."""
+    write_synthetic_catalog(folder / "catalog", count, 3)
+    with running(synthetic_world(count, 3), clock=lambda: SYNTHETIC_MOMENT) as services:
+        services.faults.latency_ms = latency_ms
+        for repo_id in services.world.repository_ids():
+            repo = services.world.repository_by_id(repo_id)
+            assert repo is not None
+            services.world.change(repo.full_name, pending_answers=0)
+        yield Bench(data=folder / "data", services=services, now=SYNTHETIC_MOMENT, catalog=folder / "catalog")
+
+
+def options_of(bench: Bench, *slugs: str, since: date = SINCE, until: date = UNTIL, **changes: Any) -> BackfillOptions:
+    """A request of the tests."""
+    return BackfillOptions(since=since, until=until, slugs=slugs, fixed_now=bench.now, **changes)
+
+
+def backfill(bench: Bench, *slugs: str, **changes: Any) -> RunReport:
+    """Backfill in this process, without an engine."""
+    options = options_of(bench, *slugs, **changes)
+    return asyncio.run(backfill_sequence(options, bench.settings(), run_step=run_step, engine="none"))
+
+
+def start(bench: Bench) -> subprocess.Popen[str]:
+    """Backfill in a process of its own."""
+    asked = [SINCE.isoformat(), UNTIL.isoformat(), bench.now.isoformat()]
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *asked],
+        cwd=ROOT,
+        env=bench.variables(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def repositories(bench: Bench) -> list[Repository]:
+    """Those of the catalog that answer."""
+    names = [subject.removeprefix("github:") for subject in load_catalog(bench.catalog).subjects if subject.startswith("github:")]
+    found = {repo.id: repo for name in names if (repo := bench.services.world.repository(name)) is not None}
+    return [repo for repo in found.values() if not repo.block and not repo.refuses_tokens]
+
+
+def true_days(bench: Bench) -> dict[tuple[str, date], int]:
+    """Commits by day of the window, as the world has them."""
+    days = {}
+    for repo in repositories(bench):
+        counted = Counter(commit.authored_at.date() for commit in log(repo))
+        days |= {(f"github:{repo.id}", day): count for day, count in counted.items() if SINCE <= day <= UNTIL}
+    return days
+
+
+def told_days(bench: Bench) -> dict[tuple[str, date], int]:
+    """The same as published."""
+    rows = bench.rows(f"from commit_days where authored_on between '{SINCE}' and '{UNTIL}'")
+    return {(row["series"], row["authored_on"]): row["commits_count"] for row in rows}
+
+
+def tables(bench: Bench) -> dict[str, list[dict[str, Any]]]:
+    """What a backfill is to bring about, without the names of runs and without when each row was seen."""
+    cast_off = ("run_id", "observed_at", "confirmed_at")
+    return {
+        name: [{k: v for k, v in row.items() if k not in cast_off} for row in bench.rows(f"from {name} order by all")]
+        for name in ("commit_days", "commit_reach", "star_days", "releases", "packages")
+    }
+
+
+def asked_since(bench: Bench, count: int) -> list[str]:
+    """What was asked after so many requests."""
+    return bench.asked()[count:]
+
+
+def test_two_years_of_a_harvested_catalog(tmp_path: Path) -> None:
+    """Commits by day and stars are the world's own, foreseen within 15 %, asked once, and left alone by what is harvested later."""
+    with a_bench(tmp_path) as bench:
+        bench.harvest()
+        requests = len(bench.asked())
+        plan = preview_backfill(options_of(bench), bench.settings())
+        assert len(bench.asked()) == requests, "a plan asks nothing"
+        report = backfill(bench)
+        run = report.run
+        assert (run["kind"], run["outcome"], report.exit_code) == ("backfill", "done", 0)
+        assert report.plan["requests"] == plan.as_json()["requests"]
+        for foreseen, spent in ((plan.github_units, run["github_units_count"]), (plan.graphql_points, run["graphql_points_count"])):
+            assert abs(foreseen - spent) <= max(0.15 * spent, 1), f"{foreseen} foreseen, {spent} spent"
+        assert run["pypi_requests_count"] == 0, "every project was harvested"
+
+        assert told_days(bench) == true_days(bench)
+        known = {row["series"] for row in bench.rows(f"from commit_reach where from_on <= '{SINCE}'")}
+        assert known == {f"github:{repo.id}" for repo in repositories(bench)}
+        for repo in repositories(bench):
+            rows = bench.rows(f"from star_days where series = 'github:{repo.id}' order by starred_on")
+            assert [row["retained_count"] for row in rows] == [stars_on(repo, row["starred_on"]) for row in rows]
+            assert rows[0]["starred_on"] <= max(SINCE, repo.created_at.date())
+            assert rows[-1]["starred_on"] == TODAY - 2 * DAY
+
+        before, requests = tables(bench), len(bench.asked())
+        assert backfill(bench).run["requests_count"] == 0
+        assert asked_since(bench, requests) == []
+        assert tables(bench) == before, "twice is once"
+
+        bench.now += 3 * DAY
+        bench.harvest(full=True)
+        assert told_days(bench) == true_days(bench)
+        bench.replay()
+        assert told_days(bench) == true_days(bench)
+
+
+def test_a_catalog_that_was_never_harvested(tmp_path: Path) -> None:
+    """Repositories are probed first, projects asked once; a window that begins before a repository was created asks no page too many."""
+    with a_bench(tmp_path, 12) as bench:
+        report = backfill(bench)
+        assert told_days(bench) == true_days(bench)
+        world = bench.services.world
+        told = {(row["project"], row["version"]) for row in bench.rows("from releases")}
+        projects = [world.project(name) for name in world.project_names()]
+        assert told == {(project.name, version) for project in projects if project for version in project.document["releases"]}
+        assert report.run["pypi_requests_count"] > 0
+        requests = len(bench.asked())
+        backfill(bench)
+        assert [path for path in asked_since(bench, requests) if path != "/graphql"] == []
+
+
+def test_a_window_in_two_parts_costs_what_is_missing(tmp_path: Path) -> None:
+    """A later window asks for the days between, not for those known; its answers never touch newer ones."""
+    with a_bench(tmp_path, 8) as bench:
+        bench.harvest()
+        backfill(bench, until=TODAY - 500 * DAY)
+        plan = preview_backfill(options_of(bench), bench.settings())
+        assert {item.from_on for item in plan.due if item.from_on} == {TODAY - 499 * DAY}
+        assert {item.until_on for item in plan.due if item.until_on} == {TODAY - 365 * DAY}
+        backfill(bench)
+        assert told_days(bench) == true_days(bench)
+
+
+@pytest.mark.slow
+def test_killed_three_times_it_equals_an_undisturbed_one(tmp_path: Path) -> None:
+    """After three ``kill -9`` the same command ends with the tables of a calm run, and no more than two seconds' worth is asked again."""
+    with a_bench(tmp_path / "calm") as calm:
+        calm.harvest()
+        backfill(calm)
+        expected = tables(calm)
+        total = len(calm.asked())
+    with a_bench(tmp_path / "killed") as bench:
+        bench.harvest()
+        requests = len(bench.asked())
+        bench.services.faults.latency_ms = 100
+        for _ in range(3):
+            process = start(bench)
+            until = len(bench.asked()) + (total - requests) // 4
+            while len(bench.asked()) < until and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(1.0)
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate()
+        bench.services.faults.latency_ms = 0
+        again = start(bench)
+        _out, err = again.communicate(timeout=100)
+        assert again.returncode == 0, err
+        assert "Going on with backfill" in err
+        assert tables(bench) == expected
+        assert told_days(bench) == true_days(bench)
+        assert [row["outcome"] for row in bench.rows("from runs where kind = 'backfill'")] == ["done"]
+        repeated = sum(count - 1 for path, count in Counter(asked_since(bench, requests)).items() if path != "/graphql")
+        assert repeated <= 3 * 4 * 20, "two seconds of four requests at once, three times"
+        assert repeated < (total - requests) // 2
+
+
+def test_it_goes_on_with_the_page_after_the_last_that_landed(tmp_path: Path) -> None:
+    """A signal ends it cleanly; the same command asks no page of commits and no page of stars twice."""
+    with a_bench(tmp_path, latency_ms=60) as bench:
+        process = start(bench)
+        while len(bench.asked()) < 25 and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _out, err = process.communicate(timeout=60)
+        assert process.returncode == 1, err
+        assert "goes on where it stopped" in err
+        bench.services.faults.latency_ms = 0
+        assert start(bench).wait(timeout=100) == 0
+        assert [path for path, count in Counter(bench.asked()).items() if count > 1 and path != "/graphql"] == []
+        assert told_days(bench) == true_days(bench)
+
+
+def test_it_refuses_what_it_cannot_answer_with_all_mistakes_at_once(tmp_path: Path) -> None:
+    """The future, the order, the time before GitHub and before a repository, a missing token: one message, nothing asked."""
+    with a_bench(tmp_path, 6) as bench:
+        bench.harvest()
+        requests = len(bench.asked())
+        slug, created_at = next(
+            (row["slug"], row["repo_created_at"].date())
+            for row in bench.rows("select p.slug, r.repo_created_at from packages p join repo_observations r on r.subject = p.repo_subject")
+        )
+        bench.token = None
+        with pytest.raises(InvalidWindow) as refusal:
+            backfill(bench, since=TODAY + 9 * DAY, until=TODAY)
+        assert len(refusal.value.mistakes) == 3
+        for words in ("is after --until", f"the last day that can be answered is {UNTIL}", "GITHUB_TOKEN"):
+            assert words in str(refusal.value)
+        bench.token = "sandbox-token"  # noqa: S105 - the sandbox takes any
+        with pytest.raises(InvalidWindow) as refusal:
+            backfill(bench, slug, since=date(2001, 1, 1), until=created_at - DAY)
+        assert len(refusal.value.mistakes) == 2
+        for words in ("the first day that can be answered is 2007-10-29", f"it can be answered from {created_at} on"):
+            assert words in str(refusal.value)
+        assert asked_since(bench, requests) == []
+        assert [row["kind"] for row in bench.rows("from runs")] == ["harvest"]
+
+
+def test_a_harvest_runs_beside_it(tmp_path: Path) -> None:
+    """While a backfill asks, a harvest does all its work; neither disturbs the other, and a second backfill is refused."""
+    with a_bench(tmp_path, latency_ms=60) as bench:
+        process = start(bench)
+        while len(bench.asked()) < 20 and process.poll() is None:
+            time.sleep(0.01)
+        with pytest.raises(DataFolderBusy):
+            backfill(bench)
+        report = bench.harvest()
+        assert report.run["outcome"] == "done"
+        assert process.poll() is None, "the backfill was still asking"
+        bench.services.faults.latency_ms = 0
+        _out, err = process.communicate(timeout=100)
+        assert process.returncode == 0, err
+        assert told_days(bench) == true_days(bench)
+        assert sorted((row["kind"], row["outcome"]) for row in bench.rows("from runs")) == [("backfill", "done"), ("harvest", "done")]
+
+
+def test_a_backfill_waits_for_a_harvest_and_says_so(tmp_path: Path) -> None:
+    """What holds the data folder is waited for, not failed on."""
+    with a_bench(tmp_path, 4) as bench:
+        folder = DataFolder(bench.data)
+        with folder.lock():
+            process = start(bench)
+            assert process.stderr is not None
+            said = next(line for line in process.stderr if "Waiting" in line)
+            assert f"process {os.getpid()}" in said
+            assert bench.asked() == []
+        process.communicate(timeout=100)
+        assert process.returncode == 0
+        assert told_days(bench) == true_days(bench)
+
+
+def test_a_rewritten_past_is_told_anew(tmp_path: Path) -> None:
+    """After a force-push, a full backfill replaces the days it covers."""
+    with a_bench(tmp_path, 6) as bench:
+        bench.harvest()
+        backfill(bench)
+        repo = max(repositories(bench), key=lambda each: each.commit_count)
+        bench.services.world.force_push(repo.full_name, drop=repo.commit_count // 2, on=bench.now - DAY, login="dev-1")
+        assert told_days(bench) != true_days(bench)
+        bench.now += timedelta(hours=1)
+        backfill(bench, full=True)
+        assert told_days(bench) == true_days(bench)
