@@ -14,7 +14,7 @@ from datetime import UTC
 from extractors.agenda import Agenda, BatchSize, Conversation, History, Probe, Work
 from extractors.budget import open_budgets
 from extractors.client import Client
-from extractors.conversation import GITHUB, PAST, PROBE, PROJECT, PYPI, STARS, STATUS, Answer, Target
+from extractors.conversation import GITHUB, HISTORY, PAST, PROBE, PROJECT, PYPI, STARS, STATUS, Answer, Target
 from extractors.driver import hold, hold_later
 from extractors.graphql import MOST_PROBED, MOST_READ, Part
 from extractors.session import RecallKey, Session
@@ -49,7 +49,7 @@ async def ask_past(run: BackfillRun, batch: tuple[PastDue, ...]) -> None:
     inquiry = PastInquiry(run, batch, landed)
     agenda = Agenda(
         probe_size=BatchSize(min(run.sizes[PROBE], MOST_PROBED), MOST_PROBED),
-        history_size=BatchSize(min(run.sizes[PAST], MOST_READ), MOST_READ),
+        history_size=BatchSize(min(run.sizes[HISTORY], MOST_READ), MOST_READ),
         settle=inquiry.settle,
     )
     for item in batch:
@@ -58,12 +58,12 @@ async def ask_past(run: BackfillRun, batch: tuple[PastDue, ...]) -> None:
     writer = LandingWriter(run.folder, run_id=run.run_id, on=run.started_at.astimezone(UTC).date(), unsealed=run.folder.unsealed_past)
     client = make_client(run.settings, run.clock)
     async with client:
-        session = _session(run, client, writer)
+        session = _session(run, client, writer, spent=landed.spent)
         session.recall = landed.answers
         later = await hold(agenda, session)
         await hold_later(later, session)
     writer.flush()
-    run.sizes = {PROBE: agenda.probe_size.size, PAST: agenda.history_size.size}
+    run.sizes = {PROBE: agenda.probe_size.size, HISTORY: agenda.history_size.size}
 
 
 class Landed:
@@ -156,7 +156,7 @@ def _target(item: PastDue) -> Target:
     return Target(subject=item.subject, owner=owner, name=name)
 
 
-def _session(run: BackfillRun, client: Client, writer: LandingWriter) -> Session:
+def _session(run: BackfillRun, client: Client, writer: LandingWriter, *, spent: int) -> Session:
     """The session of a backfill: a quarter of a harvest's concurrency and half its pace, and half of each hour's quota left alone."""
     lanes = lanes_of(run.settings)
 
@@ -174,7 +174,7 @@ def _session(run: BackfillRun, client: Client, writer: LandingWriter) -> Session
         identities={source: client.identity(source) for source in (GITHUB, PYPI)},
         concurrency=lanes,
         points_per_minute=run.settings.github_points_per_minute // 2,
-        unit_cap=run.options.budget,
+        unit_cap=None if run.options.budget is None else max(0, run.options.budget - spent),
         reserve=RESERVE,
     )
     session = Session(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from extractors.conversation import PAST, PROBE, PROJECT, STARS, STATUS, Target
+from extractors.conversation import HISTORY, PAST, PROBE, PROJECT, STARS, STATUS, Target
 from extractors.stars import MOST_PAGES, WEEKS_A_PAGE
 from flows.progress import describe_seconds
 
@@ -190,7 +190,7 @@ def make_plan(
     projects = sum(item.is_project for item in due)
     counts = {
         PROBE: -(-probed // sizes[PROBE]),
-        PAST: queries(pages, sizes[PAST], lanes),
+        PAST: queries(pages, sizes[HISTORY], lanes),
         STARS: sum(len(item.star_pages) for item in repos),
         PROJECT: projects,
         STATUS: projects,

@@ -18,7 +18,7 @@ from datetime import date, datetime
 from typing import Any
 
 from extractors.clock import Clock
-from extractors.conversation import GITHUB, GRAPHQL, HISTORY, PAST, PROBE, PROJECT, PYPI, REPO
+from extractors.conversation import GITHUB, GRAPHQL, HISTORY, PROBE, PROJECT, PYPI, REPO
 from extractors.graphql import HISTORY_SIZE, PROBE_SIZE
 from extractors.session import Session
 from flows.asking import has_probe
@@ -201,7 +201,7 @@ class Before:
         self._last = {key: outcome for key, (outcome, _at, _run) in store.last_outcomes().items()}
         self._spans, self._stars = ({}, {}) if options.full else store.known_days(options.since, options.until)
         good = good_sizes(reports)
-        self.sizes = {PROBE: good.get(PROBE, PROBE_SIZE), PAST: good.get(PAST, good.get(HISTORY, HISTORY_SIZE))}
+        self.sizes = {PROBE: good.get(PROBE, PROBE_SIZE), HISTORY: good.get(HISTORY, HISTORY_SIZE)}
 
     def refuse(self, mistakes: list[str]) -> None:
         """Raise InvalidWindow with these mistakes and those only the store shows, should there be any."""

@@ -75,6 +75,7 @@ class Past:
         if not page.has_next:
             window.is_whole = True
             self._readings.add(_reading(capture.subject, window))
+            window.days.clear()
 
     def add_stars(self, capture: CaptureView, verdict: str) -> None:
         """Take one page of weeks of stars; days that may not be over are left out."""
@@ -107,7 +108,7 @@ class Past:
     def tables(self) -> dict[str, pa.Table]:
         """``commit_readings`` and ``star_days``."""
         told = {COMMIT_READINGS: self._readings.table(), STAR_DAYS: self._stars.table()}
-        return {table.name: rows.cast(table.schema).combine_chunks() for table, rows in told.items()}
+        return {table.name: rows.cast(table.schema) for table, rows in told.items()}
 
     def _note(self, capture: CaptureView, error: InvalidAnswer) -> None:
         self.problems.append(
