@@ -52,7 +52,7 @@ def run_backfill(options: BackfillOptions, settings: Settings, engine: str, say:
     if engine == "none":
         return asyncio.run(backfill_sequence(options, settings, run_step=run_step, engine=engine))
     say(STARTING)
-    with prefect_engine(settings.data / "prefect"):
+    with prefect_engine(settings.data / "prefect" / "backfill"):  # a home of its own: a harvest may run beside it
         from flows.backfill import backfill  # noqa: PLC0415 - as above
 
         return asyncio.run(

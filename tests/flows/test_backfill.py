@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -322,4 +323,25 @@ def test_a_rewritten_past_is_told_anew(tmp_path: Path) -> None:
         assert told_days(bench) != true_days(bench)
         bench.now += timedelta(hours=1)
         backfill(bench, full=True)
+        assert told_days(bench) == true_days(bench)
+
+
+@pytest.mark.slow
+def test_the_command_line_runs_it_as_a_flow_beside_a_harvest(tmp_path: Path) -> None:
+    """Under Prefect, by its own command: a plan first, then the flow; a harvest under Prefect has its own engine meanwhile."""
+    with a_bench(tmp_path, 6, latency_ms=150) as bench:
+        now = ["--now", bench.now.isoformat()]
+        asked = [sys.executable, str(ROOT / "packhouse.py"), "backfill", "--since", SINCE.isoformat(), *now]
+        planned = subprocess.run([*asked, "--plan"], cwd=tmp_path, env=bench.variables(), capture_output=True, text=True, check=True)
+        assert f"From {SINCE} to {UNTIL}: " in planned.stdout
+        assert bench.asked() == []
+        process = subprocess.Popen(asked, cwd=tmp_path, env=bench.variables(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        while not bench.asked() and process.poll() is None:
+            time.sleep(0.01)
+        harvest = [sys.executable, str(ROOT / "packhouse.py"), "harvest", *now]
+        beside = subprocess.run(harvest, cwd=tmp_path, env=bench.variables(), capture_output=True, text=True, check=False, timeout=100)
+        assert beside.returncode in (0, 3), beside.stderr
+        out, err = process.communicate(timeout=100)
+        assert process.returncode == 0, err
+        assert re.search(r"Backfill \S+: done", out)
         assert told_days(bench) == true_days(bench)
