@@ -103,9 +103,10 @@ class BackfillPlan:
 
     @property
     def question_count(self) -> int:
-        """Windows of commits, of stars, and projects that are due."""
+        """Windows of commits, of stars, and projects that are due; of a repository never seen both."""
         return sum(
-            1 if item.is_project else (item.from_on is not None or item.repo.repo_id is None) + bool(item.star_pages) for item in self.due
+            1 if item.is_project else 2 if item.repo.repo_id is None else (item.from_on is not None) + bool(item.star_pages)
+            for item in self.due
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from flows.past_window import BackfillOptions, InvalidWindow
 from flows.report import RunReport
 from flows.sequence import run_step
 from sandbox.commits import log
+from sandbox.faults import Fault, Mishap
 from sandbox.server import running
 from sandbox.stars import stars_on
 from sandbox.subjects import Repository
@@ -35,6 +36,7 @@ from warehouse.catalog_files import load_catalog
 from warehouse.errors import DataFolderBusy
 from warehouse.folder import DataFolder
 from warehouse.landing import read_captures
+from warehouse.reports import read_run_reports
 
 DAY = timedelta(days=1)
 TODAY = SYNTHETIC_MOMENT.date()
@@ -166,8 +168,9 @@ def test_two_years_of_a_harvested_catalog(tmp_path: Path) -> None:
         bench.now += 3 * DAY
         bench.harvest(full=True)
         assert told_days(bench) == true_days(bench)
+        before = tables(bench)
         bench.replay()
-        assert told_days(bench) == true_days(bench)
+        assert tables(bench) == before, "the landing has all of it"
 
 
 def test_a_catalog_that_was_never_harvested(tmp_path: Path) -> None:
@@ -311,6 +314,53 @@ def test_a_backfill_waits_for_a_harvest_and_says_so(tmp_path: Path) -> None:
         process.communicate(timeout=100)
         assert process.returncode == 0
         assert told_days(bench) == true_days(bench)
+
+
+def test_a_killed_one_is_left_alone_by_a_harvest_and_brought_home_by_another(tmp_path: Path) -> None:
+    """A harvest and a replay do not touch what may go on; a backfill with another request keeps what was whole and asks the rest."""
+    with a_bench(tmp_path, latency_ms=150) as bench:
+        process = start(bench)
+        while len(bench.asked()) < 45 and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        bench.services.faults.latency_ms = 0
+        bench.harvest()
+        bench.replay()
+        folder = DataFolder(bench.data)
+        kinds = {report["kind"]: report.get("ended_at") for report in read_run_reports(folder, on_damaged=lambda _file: None)}
+        assert kinds["backfill"] is None
+        backfill(bench, since=SINCE + DAY)
+        assert sorted((row["kind"], row["outcome"]) for row in bench.rows("from runs")) == [
+            ("backfill", "done"), ("backfill", "failed"), ("harvest", "done"),
+        ]  # fmt: skip
+        assert told_days(bench).items() >= {key: count for key, count in true_days(bench).items() if key[1] > SINCE}.items()
+        pages = [path for path in bench.asked() if "/stargazers/history" in path]
+        assert len(pages) - len(set(pages)) <= 5 * (2 / 0.15 + 1), "what had landed was not asked for again"
+        before = tables(bench)
+        bench.data.joinpath("store", "store.duckdb").unlink()
+        bench.harvest()
+        assert tables(bench) == before, "a lost store is filled again, with the past"
+
+
+def test_what_github_breaks_off_is_asked_again_among_fewer(tmp_path: Path) -> None:
+    """Limits of resources halve the queries; a page of stars that fails leaves the rest, and the next backfill asks for it alone."""
+    with a_bench(tmp_path, 12) as bench:
+        bench.harvest()
+        bench.services.faults.add(Fault(pattern="/github/graphql*", mishap=Mishap.ALIAS_LIMITS, times=3, share=0.5))
+        bench.services.faults.add(Fault(pattern="*/stargazers/history*page=2", mishap=Mishap.STATUS, status=404, times=1, is_json=True))
+        report = backfill(bench)
+        assert report.run["outcome"] == "done"
+        assert told_days(bench) == true_days(bench)
+        requests = len(bench.asked())
+        backfill(bench)
+        again = asked_since(bench, requests)
+        assert again
+        assert all("/stargazers/history" in path for path in again)
+        assert len(again) <= 4
+        requests = len(bench.asked())
+        backfill(bench)
+        assert asked_since(bench, requests) == []
 
 
 def test_a_rewritten_past_is_told_anew(tmp_path: Path) -> None:
