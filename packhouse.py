@@ -142,6 +142,7 @@ def plan(*, slugs: tuple[str, ...], is_json: bool, **given: Any) -> None:
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day wanted; it must be over (default: yesterday, UTC).")
 @_data
 @_catalog
+@click.option("--every", type=click.Choice(["day", "week", "month"]), help="Make rows of period_records for the whole ones in the window.")
 @click.option("--full", is_flag=True, help="Ask for days that are known already, too.")
 @click.option("--budget", type=click.IntRange(min=0), metavar="N", help="Stop asking GitHub after N quota units; what landed is kept.")
 @click.option("--plan", "is_plan", is_flag=True, help="Only print what it would ask and what that costs.")
@@ -431,6 +432,7 @@ def _backfill_options(
     until: datetime | None,
     *,
     full: bool,
+    every: str | None,
     budget: int | None,
     fixed_now: datetime | None,
     **overrides: str | None,
@@ -439,7 +441,9 @@ def _backfill_options(
 
     last = until.date() if until else ((fixed_now or datetime.now(UTC)).astimezone(UTC) - timedelta(days=1)).date()
     given = {name: text for name, text in overrides.items() if text}
-    return BackfillOptions(since=since.date(), until=last, slugs=slugs, full=full, budget=budget, fixed_now=fixed_now, settings=given)
+    return BackfillOptions(
+        since=since.date(), until=last, slugs=slugs, full=full, every=every, budget=budget, fixed_now=fixed_now, settings=given
+    )
 
 
 def _print_plan(options: HarvestOptions, *, is_json: bool) -> None:

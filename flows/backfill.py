@@ -25,6 +25,7 @@ async def backfill(
     until: date,
     slugs: list[str] | None = None,
     full: bool = False,  # noqa: FBT001, FBT002 - a field of a form
+    every: str | None = None,
     budget: int | None = None,
     fixed_now: datetime | None = None,
     settings: dict[str, str] | None = None,
@@ -36,12 +37,20 @@ async def backfill(
         until: last UTC day wanted; it must be over.
         slugs: only these packages; empty means the whole catalog.
         full: ask for days that are known already, too.
+        every: day, week or month; makes rows of period_records.
         budget: stop asking GitHub after this many quota units.
         fixed_now: a clock that stands still, for tests.
         settings: settings by name that override the environment of the worker; never a token.
     """
     options = BackfillOptions(
-        since=since, until=until, slugs=tuple(slugs or ()), full=full, budget=budget, fixed_now=fixed_now, settings=settings or {}
+        since=since,
+        until=until,
+        slugs=tuple(slugs or ()),
+        full=full,
+        every=every,
+        budget=budget,
+        fixed_now=fixed_now,
+        settings=settings or {},
     )
     settings_in_force = load_settings(options.settings, os.environ, Path(CONFIG_FILE))
     with letting_go():

@@ -30,6 +30,7 @@ class BackfillOptions:
         until: last UTC day wanted; it must be over.
         slugs: only the subjects of these packages; empty means the whole catalog.
         full: ask for days that are known already, too.
+        every: ``day``, ``week`` or ``month``: publications get ``period_records`` for the whole ones in the window; ``None`` for none.
         budget: stop asking GitHub after this many quota units; ``None`` means no limit of our own.
         fixed_now: a clock that stands still, for tests; ``None`` means the real one.
         settings: settings by name that override the environment, as text; never a token.
@@ -39,6 +40,7 @@ class BackfillOptions:
     until: date
     slugs: tuple[str, ...] = ()
     full: bool = False
+    every: str | None = None
     budget: int | None = None
     fixed_now: datetime | None = None
     settings: Mapping[str, str] = field(default_factory=dict)

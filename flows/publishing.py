@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -11,11 +12,13 @@ import pyarrow.compute as pc
 from flows.report import DONE, REFUSED, RunReport
 from settings import Settings
 from transforms.catalog import Catalog
+from transforms.periods import EVERY, whole_periods
 from transforms.records import build_packages, build_participants
 from warehouse.catalog_files import load_catalog
 from warehouse.errors import NothingPublished
 from warehouse.folder import DataFolder
 from warehouse.freshness import count_states
+from warehouse.period_records import make_period_records
 from warehouse.publication import DATABASE, publish
 from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
@@ -42,6 +45,7 @@ def publish_records(
         "packages": packages,
         "participants": build_participants(catalog, latest),
     }
+    make_period_records(store, packages, _periods(folder))
     info = publish(folder, run=report.run, tables=tables, store=store, is_forced=is_forced)
     asked = packages.filter(pc.is_in(packages["slug"], value_set=pa.array(slugs, pa.string()))) if slugs else packages
     report.states = count_states(asked)
@@ -51,6 +55,15 @@ def publish_records(
     else:
         report.run |= {"outcome": REFUSED, "detail": "; ".join(check.message for check in info.unmet if check.stops)}
         store.record_run(report.run)
+
+
+def _periods(folder: DataFolder) -> Iterator[tuple[str, date, date]]:
+    """Every period that a backfill was asked for, by what its run report says."""
+    for report in read_run_reports(folder, on_damaged=lambda _file: None):
+        request = report.get("request") or {}
+        if report.get("kind") == "backfill" and request.get("every") in EVERY:
+            for first, last in whole_periods(request["every"], date.fromisoformat(request["since"]), date.fromisoformat(request["until"])):
+                yield request["every"], first, last
 
 
 def republish(settings: Settings, *, accepted: str | None) -> RunReport:

@@ -61,6 +61,7 @@ def run_backfill(options: BackfillOptions, settings: Settings, engine: str, say:
                 until=options.until,
                 slugs=list(options.slugs),
                 full=options.full,
+                every=options.every,
                 budget=options.budget,
                 fixed_now=options.fixed_now,
                 settings=dict(options.settings),

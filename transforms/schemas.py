@@ -216,6 +216,27 @@ STAR_DAYS = Table(
     ),
 )
 
+PERIOD_RECORDS = Table(
+    name="period_records",
+    comment="What a package was in each period a backfill was asked for (--every), by what is known now, one row per package and period.",
+    key=("package_id", "period", "period_end_on"),
+    columns=(
+        Column("package_id", pa.int64(), "packages.id."),
+        Column("slug", pa.string(), "Short name of the package."),
+        Column("period", pa.string(), "day, week (Monday to Sunday) or month."),
+        Column("period_from_on", pa.date32(), "First UTC day of the period."),
+        Column("period_end_on", pa.date32(), "Its last day."),
+        Column("commits_count", pa.int64(), "Commits authored in the period; null unless each of its days is known."),
+        Column("releases_count", pa.int64(), "Releases uploaded in the period and still listed; null without a listing."),
+        Column("latest_version", pa.string(), "Highest stable version uploaded by its end, of those still listed and not yanked."),
+        Column(
+            "retained_stars_count",
+            pa.int64(),
+            "Retained stars given by its end; null unless they are known from the repository's creation on.",
+        ),
+    ),
+)
+
 CATEGORIES = Table(
     name="categories",
     comment="Categories of the catalog, as curated.",
@@ -447,7 +468,7 @@ HISTORY_TABLES = (
     STATUS_OBSERVATIONS,
 )
 # What the store keeps between runs.
-STORE_TABLES = (*HISTORY_TABLES, RELEASES, COMMIT_DAYS, COMMIT_REACH, STAR_DAYS, FETCHES, RUNS, FINDINGS, VALIDATORS)
+STORE_TABLES = (*HISTORY_TABLES, RELEASES, COMMIT_DAYS, COMMIT_REACH, STAR_DAYS, PERIOD_RECORDS, FETCHES, RUNS, FINDINGS, VALIDATORS)
 # What a publication holds, in the order of the data dictionary.
 PUBLIC_TABLES = (
     PACKAGES,
@@ -458,6 +479,7 @@ PUBLIC_TABLES = (
     COMMIT_DAYS,
     COMMIT_REACH,
     STAR_DAYS,
+    PERIOD_RECORDS,
     PARTICIPANTS,
     *HISTORY_TABLES,
     RUNS,

@@ -134,6 +134,12 @@ class Store:
         with self._transaction() as connection:
             _replace_run(connection, run)
 
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction on the attached ``store``, for a module that owns a table of it; errors are explained as those of ``load``."""
+        with self._transaction() as connection:
+            yield connection
+
     def loaded_files(self) -> frozenset[str]:
         """The landed files that were loaded."""
         with self._reading():

@@ -27,7 +27,7 @@ from flows.sequence import run_step
 from sandbox.commits import log
 from sandbox.faults import Fault, Mishap
 from sandbox.server import running
-from sandbox.stars import stars_on
+from sandbox.stars import stars_on, stars_until
 from sandbox.subjects import Repository
 from sandbox.synthetic import SYNTHETIC_MOMENT, synthetic_world
 from sandbox.synthetic_catalog import write_synthetic_catalog
@@ -361,6 +361,38 @@ def test_what_github_breaks_off_is_asked_again_among_fewer(tmp_path: Path) -> No
         requests = len(bench.asked())
         backfill(bench)
         assert asked_since(bench, requests) == []
+
+
+def test_records_of_each_month(tmp_path: Path) -> None:
+    """With --every: commits, releases, the version of the time and retained stars are the world's; what is not known is null."""
+    with a_bench(tmp_path, 12) as bench:
+        young = max(repositories(bench), key=lambda each: each.stars)
+        bench.services.world.change(young.full_name, created_at=bench.now - 500 * DAY)
+        bench.harvest()
+        backfill(bench, every="month")
+        rows = bench.rows(
+            "select r.*, 'github:' || p.repo_id as series, p.project from period_records r join packages p on p.id = r.package_id"
+        )
+        assert len({row["period_end_on"] for row in rows}) == 23, "whole months from March 2024 to January 2026"
+        assert len(rows) == 12 * 23
+        days, repos = true_days(bench), {f"github:{repo.id}": repo for repo in repositories(bench)}
+        for row in rows:
+            first, last, repo = row["period_from_on"], row["period_end_on"], repos.get(row["series"])
+            committed = sum(count for (series, day), count in days.items() if series == row["series"] and first <= day <= last)
+            assert row["commits_count"] == (committed if repo else None)
+            is_young = repo is not None and SINCE - 6 * DAY <= repo.created_at.date() <= last
+            assert row["retained_stars_count"] == (stars_until(repo, last + DAY) if is_young and repo else None)
+            project = bench.services.world.project(row["project"]) if row["project"] else None
+            files = {version: files[0] for version, files in project.document["releases"].items()} if project else {}
+            uploads = {version: date.fromisoformat(file["upload_time"][:10]) for version, file in files.items()}
+            assert row["releases_count"] == (sum(first <= day <= last for day in uploads.values()) if project else None)
+            stable = [name for name, day in uploads.items() if day <= last and "rc" not in name and not files[name]["yanked"]]
+            assert row["latest_version"] == (stable[-1] if stable else None)
+        for column in ("commits_count", "releases_count", "latest_version", "retained_stars_count"):
+            assert {row[column] is None for row in rows} == {True, False}, f"{column}: known of some, unknown of others"
+        before = bench.rows("from period_records order by all")
+        bench.replay()
+        assert bench.rows("from period_records order by all") == before
 
 
 def test_a_rewritten_past_is_told_anew(tmp_path: Path) -> None:
