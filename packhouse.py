@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ import click
 
 if TYPE_CHECKING:
     from flows.options import HarvestOptions
+    from flows.past_window import BackfillOptions
     from flows.report import RunReport
     from settings import Settings
 
@@ -155,6 +156,45 @@ def plan(*, slugs: tuple[str, ...], is_json: bool, **given: Any) -> None:
       packhouse plan --max-age 7d
     """
     _print_plan(_harvest_options(slugs, **given), is_json=is_json)
+
+
+@cli.command()
+@click.argument("slugs", nargs=-1)
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), required=True, help="First day wanted (UTC).")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day wanted; it must be over (default: yesterday, UTC).")
+@_data
+@_catalog
+@click.option("--every", type=click.Choice(["day", "week", "month"]), help="Make rows of period_records for the whole ones in the window.")
+@click.option("--full", is_flag=True, help="Ask for days that are known already, too.")
+@click.option("--budget", type=click.IntRange(min=0), metavar="N", help="Stop asking GitHub after N quota units; what landed is kept.")
+@click.option("--plan", "is_plan", is_flag=True, help="Only print what it would ask and what that costs.")
+@click.option("--now", "fixed_now", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), hidden=True, help="A clock that stands still.")
+@_engine
+@_as_json
+def backfill(*, is_plan: bool, engine: str, is_json: bool, **given: Any) -> None:
+    """Ask the services for their past: commits and retained stars by day; then load and publish. It may run beside a harvest.
+
+    \b
+    Examples:
+      packhouse backfill --since 2024-01-01 --plan                  what it would ask, and its cost
+      packhouse backfill --since 2024-01-01                         until yesterday, the whole catalog
+      packhouse backfill --since 2024-01-01 --until 2024-12-31 django-scheduler
+    """
+    options = _backfill_options(**given)
+    settings = _settings(**options.settings)
+    if is_plan:
+        from flows.past_plan import describe_backfill
+        from flows.past_runs import preview_backfill
+
+        planned = preview_backfill(options, settings)
+        if is_json:
+            _print_json(planned.as_json())
+        else:
+            click.echo("\n".join(describe_backfill(planned, options.since, options.until)))
+        return
+    from flows.running import run_backfill
+
+    _finish(run_backfill(options, settings, engine, _say), is_json=is_json)
 
 
 @cli.command()
@@ -434,6 +474,26 @@ def _harvest_options(
     return HarvestOptions(slugs=slugs, full=full, max_age=max_age or None, budget=budget, fixed_now=fixed_now, settings=given)
 
 
+def _backfill_options(
+    slugs: tuple[str, ...],
+    since: datetime,
+    until: datetime | None,
+    *,
+    full: bool,
+    every: str | None,
+    budget: int | None,
+    fixed_now: datetime | None,
+    **overrides: str | None,
+) -> BackfillOptions:
+    from flows.past_window import BackfillOptions
+
+    last = until.date() if until else ((fixed_now or datetime.now(UTC)).astimezone(UTC) - timedelta(days=1)).date()
+    given = {name: text for name, text in overrides.items() if text}
+    return BackfillOptions(
+        since=since.date(), until=last, slugs=slugs, full=full, every=every, budget=budget, fixed_now=fixed_now, settings=given
+    )
+
+
 def _print_plan(options: HarvestOptions, *, is_json: bool) -> None:
     from flows.forecast import describe_plan
     from flows.steps import preview
@@ -501,6 +561,8 @@ def _explain(error: Exception) -> int | None:
     """Print what a declared error means and return the exit code; ``None`` for an error nobody declared."""
     from api.server import CannotServe
     from flows.engine import EngineUnavailable
+    from flows.past_runs import BackfillInterrupted
+    from flows.past_window import InvalidWindow
     from flows.runs import UnknownPackages
     from flows.steps import HarvestInterrupted
     from settings import InvalidSettings
@@ -510,10 +572,10 @@ def _explain(error: Exception) -> int | None:
     if isinstance(error, InvalidCatalog):
         _say(format_mistakes(error.mistakes))
         return 2
-    if isinstance(error, InvalidSettings | UnknownPackages):
+    if isinstance(error, InvalidSettings | UnknownPackages | InvalidWindow):
         _say(str(error))
         return 2
-    if isinstance(error, WarehouseError | CannotServe | EngineUnavailable | HarvestInterrupted):
+    if isinstance(error, WarehouseError | CannotServe | EngineUnavailable | HarvestInterrupted | BackfillInterrupted):
         _say(str(error))
         return 1
     return None

@@ -1,6 +1,6 @@
 """How fast the past is: as-of over a year of daily history, and a publication of it. Made-up rows, written by SQL; run by `make bench`.
 
-    .venv/bin/python benchmarks/history.py 5000 100000
+.venv/bin/python benchmarks/history.py 5000 100000
 """
 
 from __future__ import annotations
@@ -16,42 +16,54 @@ import duckdb
 
 from transforms.schemas import PUBLIC_TABLES
 from warehouse.as_of import as_of_macros
-from warehouse.database import STORAGE_VERSION, connect
+from warehouse.database import STORAGE_VERSION, connect, fill
 from warehouse.publication import make_public_table
 
 DAYS = 365
 MEMORY = "2GB"
 # Changes of each history in the year, as made up; every repository and project is seen every day.
+_HEAD = """$day AS observed_at, least(at_day(d + $step), at_day(365)) - to_days(1) AS confirmed_at, $step AS sighting_count,
+    $kind || i AS series, $subject || i AS subject, 'ok' AS outcome, 'run-' || d AS run_id"""
+_FROM = "FROM range($n) t(i), range(0, 365, $step) u(d)"
 _ROWS = """
 CREATE OR REPLACE MACRO at_day(day) AS TIMESTAMPTZ '2025-01-01 03:17:00+00' + to_days(day::INTEGER);
-CREATE OR REPLACE MACRO until_day(day, step) AS at_day(least(day + step, 365) - 1);
-INSERT INTO made.main.publications SELECT at_day(d) + INTERVAL 1 HOUR, 'run-' || lpad(d::VARCHAR, 4, '0'), at_day(d), 72000 FROM range(365) t(d);
-INSERT INTO made.main.package_entries BY NAME SELECT i AS id, 'package-' || i AS slug, 'Package ' || i AS title, 1 AS category_id, 'apps' AS category,
+INSERT INTO made.main.publications
+SELECT at_day(d) + INTERVAL 1 HOUR, 'run-' || lpad(d::VARCHAR, 4, '0'), at_day(d), 72000 FROM range(365) t(d);
+INSERT INTO made.main.package_entries BY NAME
+SELECT i AS id, 'package-' || i AS slug, 'Package ' || i AS title, 1 AS category_id, 'apps' AS category,
     'https://github.com/o/p' || i AS repo_url, 'p' || i AS pypi_url, at_day(0) AS created_at, at_day(0) AS modified_at,
     'github:o/p' || i AS repo_subject, 'p' || i AS project, at_day(0) AS known_at FROM range($n) t(i);
-INSERT INTO made.main.grid_package_entries BY NAME SELECT i % 50 AS grid_id, i AS package_id, 'grid-' || (i % 50) AS grid,
-    'package-' || i AS package, at_day(0) AS known_at FROM range($n) t(i);
-INSERT INTO made.main.repo_observations BY NAME SELECT 'github:' || i AS series, at_day(d) AS observed_at, until_day(d, 7) AS confirmed_at,
-    7 AS sighting_count, 'github:o/p' || i AS subject, 'ok' AS outcome, 'run-' || d AS run_id, i AS repo_id, 'o/p' || i AS full_name, '' AS description,
-    i + d AS stars_count, 3 AS watchers_count, d AS forks_count, 'main' AS default_branch FROM range($n) t(i), range(0, 365, 7) u(d);
-INSERT INTO made.main.head_observations BY NAME SELECT 'github:' || i AS series, at_day(d) AS observed_at, until_day(d, 30) AS confirmed_at,
-    30 AS sighting_count, 'github:o/p' || i AS subject, 'ok' AS outcome, 'run-' || d AS run_id, md5(i || '-' || d) AS head_oid,
-    at_day(d - 1) AS last_commit_at FROM range($n) t(i), range(0, 365, 30) u(d);
-INSERT INTO made.main.week_observations BY NAME SELECT 'github:' || i AS series, at_day(d) AS observed_at, until_day(d, 30) AS confirmed_at,
-    1 AS sighting_count, 'github:o/p' || i AS subject, 'ok' AS outcome, 'run-' || d AS run_id, list_transform(range(52), lambda w: 1::INTEGER) AS weeks,
-    at_day(d)::DATE AS weeks_end_on, 'history' AS weeks_source, md5(i || '-' || d) AS weeks_head_oid,
-    list_transform(range(30), lambda w: at_day(d)::DATE - (w * 11 + 1)::INTEGER) AS days_on, list_transform(range(30), lambda w: 2::INTEGER) AS day_counts
-    FROM range($n) t(i), range(0, 365, 30) u(d);
-INSERT INTO made.main.participant_observations BY NAME SELECT 'github:' || i AS series, at_day(d) AS observed_at, until_day(d, 30) AS confirmed_at,
-    1 AS sighting_count, 'github:o/p' || i AS subject, 'ok' AS outcome, 'run-' || d AS run_id,
-    list_transform(range(12), lambda w: 'login-' || w) AS logins, list_transform(range(12), lambda w: 12 - w) AS commit_counts,
-    md5(i || '-' || d) AS participants_head_oid, 'contributors' AS participants_source FROM range($n) t(i), range(0, 365, 30) u(d);
-INSERT INTO made.main.project_observations BY NAME SELECT 'pypi:p' || i AS series, at_day(d) AS observed_at, until_day(d, 60) AS confirmed_at,
-    60 AS sighting_count, 'pypi:p' || i AS subject, 'ok' AS outcome, 'run-' || d AS run_id, '1.' || d AS latest_version, at_day(d) AS latest_released_at,
-    'A package' AS summary, 9 AS releases_count FROM range($n) t(i), range(0, 365, 60) u(d);
-INSERT INTO made.main.sightings SELECT at_day(d), facet, subject || i, series || i, 'run-' || d FROM range(365) u(d),
-    (VALUES ('head', 'github:o/p', 'github:'), ('project', 'pypi:p', 'pypi:p'), ('repo', 'github:o/p', 'github:')) f(facet, subject, series), range($n) t(i)
+INSERT INTO made.main.grid_package_entries BY NAME
+SELECT i % 50 AS grid_id, i AS package_id, 'grid-' || (i % 50) AS grid, 'package-' || i AS package, at_day(0) AS known_at
+FROM range($n) t(i);
+INSERT INTO made.main.sightings
+SELECT at_day(d), facet, subject || i, series || i, 'run-' || d FROM range(365) u(d),
+    (VALUES ('head', 'github:o/p', 'github:'), ('project', 'pypi:p', 'pypi:p'), ('repo', 'github:o/p', 'github:'))
+        f(facet, subject, series),
+    range($n) t(i)
 """
+# Columns of each history, and after how many days each changes.
+_HISTORIES = {
+    ("repo_observations", 7): """i AS repo_id, 'o/p' || i AS full_name, '' AS description, i + d AS stars_count, 3 AS watchers_count,
+        d AS forks_count, 'main' AS default_branch""",
+    ("head_observations", 30): "md5(i || '-' || d) AS head_oid, at_day(d - 1) AS last_commit_at",
+    ("week_observations", 30): """list_transform(range(52), lambda w: 1::INTEGER) AS weeks, at_day(d)::DATE AS weeks_end_on,
+        'history' AS weeks_source, md5(i || '-' || d) AS weeks_head_oid,
+        list_transform(range(30), lambda w: at_day(d)::DATE - (w * 11 + 1)::INTEGER) AS days_on,
+        list_transform(range(30), lambda w: 2::INTEGER) AS day_counts""",
+    ("participant_observations", 30): """list_transform(range(12), lambda w: 'login-' || w) AS logins,
+        list_transform(range(12), lambda w: 12 - w) AS commit_counts, md5(i || '-' || d) AS participants_head_oid,
+        'contributors' AS participants_source""",
+    ("project_observations", 60): """'1.' || d AS latest_version, at_day(d) AS latest_released_at, 'A package' AS summary,
+        9 AS releases_count""",
+}
+QUESTIONS = {
+    "packages_as_of, every column of every package": """SELECT count(*), sum(len(weeks)), sum(stars_count)
+        FROM packages_as_of(TIMESTAMPTZ '2025-07-15 12:00:00+00')""",
+    "the same, another day": """SELECT count(*), sum(len(weeks)), sum(stars_count)
+        FROM packages_as_of(TIMESTAMPTZ '2025-09-15 12:00:00+00')""",
+    "payload_as_of one package": "FROM payload_as_of('package-17', TIMESTAMPTZ '2025-07-15 12:00:00+00')",
+}
 
 
 def make(path: Path, packages: int) -> None:
@@ -62,6 +74,10 @@ def make(path: Path, packages: int) -> None:
         make_public_table(connection, "made", table)
     for statement in _ROWS.replace("$n", str(packages)).split(";"):
         connection.execute(statement)
+    for (history, step), columns in _HISTORIES.items():
+        kind, subject = ("'pypi:p'", "'pypi:p'") if history.startswith("project") else ("'github:'", "'github:o/p'")
+        parts = {"n": str(packages), "step": str(step), "day": "at_day(d)", "kind": kind, "subject": subject}
+        connection.execute(fill(f"INSERT INTO made.main.{history} BY NAME SELECT {_HEAD}, {columns} {_FROM}", **parts))
     connection.execute("USE made.main")
     for statement in as_of_macros("made"):
         connection.execute(statement)
@@ -71,13 +87,9 @@ def make(path: Path, packages: int) -> None:
 
 def ask(path: Path) -> None:
     """Time three questions in a process of its own, with two threads and bounded memory."""
-    config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": MEMORY, "threads": 2, "temp_directory": str(path.parent / "spill")}
+    config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": MEMORY, "threads": 2, "temp_directory": f"{path}.spill"}
     with duckdb.connect(str(path), read_only=True, config=config) as connection:
-        for name, sql in (
-            ("packages_as_of, all columns of all packages", "SELECT count(*), sum(len(weeks)), sum(stars_count) FROM packages_as_of(TIMESTAMPTZ '2025-07-15 12:00:00+00')"),
-            ("the same once more", "SELECT count(*), sum(len(weeks)), sum(stars_count) FROM packages_as_of(TIMESTAMPTZ '2025-09-15 12:00:00+00')"),
-            ("payload_as_of one package", "FROM payload_as_of('package-17', TIMESTAMPTZ '2025-07-15 12:00:00+00')"),
-        ):
+        for name, sql in QUESTIONS.items():
             begun = time.perf_counter()
             rows = connection.sql(sql).fetchall()
             print(f"  {name:48} {time.perf_counter() - begun:6.2f} s", rows[0] if len(rows[0]) > 1 else "")
@@ -94,8 +106,9 @@ def main() -> None:
             path = Path(folder) / "packhouse.duckdb"
             begun = time.perf_counter()
             make(path, packages)
-            print(f"{packages:,} packages, {DAYS} days: {path.stat().st_size / 1e6:,.0f} MB, written in {time.perf_counter() - begun:.0f} s", flush=True)
-            subprocess.run([sys.executable, __file__, "--ask", str(path)], check=True)
+            seconds, size = time.perf_counter() - begun, path.stat().st_size / 1e6
+            print(f"{packages:,} packages, {DAYS} days: {size:,.0f} MB, written in {seconds:.0f} s", flush=True)
+            subprocess.run([sys.executable, __file__, "--ask", str(path)], check=True)  # noqa: S603 - ourselves
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ MAX_STRIKES = 5
 SLOW_SHARE = 0.1  # from the last tenth of a minute's points on, requests go out one by one ...
 SLOWEST = 1.0  # ... and at most this many seconds apart
 SLOW_UNITS, SLOW_UNITS_SHARE = 6, 0.005  # likewise for the last units of an hour: so many, or that share of all, before the reserve
+RESERVE = 0.01
 REGROW_AFTER = 100  # good answers until one more request may be in flight again
 FEELERS = 4  # requests in flight until an answer tells how a quota stands: an empty one refuses no more than these
 WATCHED = 20  # of so many answers ...
@@ -55,6 +56,7 @@ class Terms:
         resource: the name its headers have for the meter.
         regrow_after: good answers until one more request may be in flight again.
         steady: requests in flight however much of the minute's seconds is used.
+        reserve: the share of the limit that stays for whoever else uses this token.
     """
 
     service: str
@@ -64,6 +66,7 @@ class Terms:
     resource: str = "core"
     regrow_after: int = REGROW_AFTER
     steady: int = 2
+    reserve: float = RESERVE
 
 
 class Budget:
@@ -90,6 +93,7 @@ class Budget:
         self._most = max(1, min(concurrency, MAX_IN_FLIGHT))
         self._lanes = self._most
         self._steady = terms.steady
+        self._reserve = terms.reserve
         self._regrow_after = terms.regrow_after
         self._allowance = allowance or Allowance(None)
         self._account = account or Account()
@@ -234,7 +238,7 @@ class Budget:
         """Wait for the reset when only the reserve is left; before that, slow down."""
         if self.limit is None or self.remaining is None:
             return 0.0
-        left = self.remaining - self.limit // 100  # a hundredth stays for whoever else uses this token
+        left = self.remaining - int(self.limit * self._reserve)
         if left > 0:
             return self._slow_down(at, left, max(SLOW_UNITS, self.limit * SLOW_UNITS_SHARE), self._reset - at)
         if self._reset < math.inf:
@@ -288,12 +292,18 @@ class Budget:
 
 
 def open_budgets(
-    *, identities: Mapping[str, str], concurrency: Mapping[str, int], points_per_minute: int, unit_cap: int | None = None
+    *,
+    identities: Mapping[str, str],
+    concurrency: Mapping[str, int],
+    points_per_minute: int,
+    unit_cap: int | None = None,
+    reserve: float = RESERVE,
 ) -> dict[tuple[str, str], Budget]:
     """Make the budgets of one run, keyed by (meter, identity).
 
     ``identities`` are by source, ``concurrency`` by meter. ``points_per_minute`` is GitHub's limit for REST; 0 means the server has no
     secondary limits at all. ``unit_cap`` is the most this run may use of GitHub, REST requests and GraphQL points counted together.
+    ``reserve`` is the share of GitHub's hourly quotas that stays for others.
     With a token GitHub gets a second budget for what has to be asked anonymously, and one for GraphQL, which answers nobody else.
     """
     allowance, seconds = Allowance(unit_cap), SECONDS if points_per_minute else 0.0
@@ -303,7 +313,7 @@ def open_budgets(
     if GITHUB in identities:
         for identity in {who, ANONYMOUS}:
             limit = ANONYMOUS_LIMIT if identity == ANONYMOUS else TOKEN_LIMIT
-            terms = Terms(service=SERVICES[GITHUB], limit=limit, points_per_minute=points_per_minute)
+            terms = Terms(service=SERVICES[GITHUB], limit=limit, points_per_minute=points_per_minute, reserve=reserve)
             own = account if identity == who else Account(seconds)
             budgets[GITHUB, identity] = Budget(terms, concurrency=concurrency[GITHUB], allowance=allowance, account=own)
     if who != ANONYMOUS and GRAPHQL in concurrency:
@@ -315,6 +325,7 @@ def open_budgets(
             resource="graphql",
             regrow_after=REGROW_AFTER // 10,
             steady=1,
+            reserve=reserve,
         )
         budgets[GRAPHQL, who] = Budget(terms, concurrency=concurrency[GRAPHQL], allowance=allowance, account=account)
     for source, identity in identities.items():

@@ -30,11 +30,15 @@ STATUS = "status"  # GET /simple/{name}/ as JSON: PEP 792
 
 FACETS: Mapping[str, tuple[str, ...]] = {GITHUB: (REPO, HEAD, WEEKS, PARTICIPANTS), PYPI: (PROJECT, STATUS)}
 
+# What only a backfill asks.
+STARS = "stars"  # GET /repositories/{id}/stargazers/history: retained stars by day
+
 # Questions about many subjects at once; what each of them is told becomes an answer to facets above.
 PROBE = "probe"  # POST /graphql: counters and newest commit of many repositories
 HISTORY = "history"  # POST /graphql: one page of the commits since a moment, for each of many repositories
+PAST = "past"  # POST /graphql: one page of the commits of a window of the past, for each of many repositories
 INDEX = "index"  # GET /simple/ as JSON: every project with its serial
-BATCHED = frozenset({PROBE, HISTORY})
+BATCHED = frozenset({PROBE, HISTORY, PAST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,9 @@ class Target:
         until_oid: the newest commit already known, at which reading stops; ``None`` reads the whole window. History only.
         after: cursor of the page before; ``None`` for the first page. History only.
         page: 1-based number of the page. History only.
+        until: commits until this moment (committer date); of a window of the past only, ``None`` reads from the head.
+        from_on: the first UTC day of that window (``2024-02-16``), by author date; set for a window of the past only.
+        until_on: the last one.
     """
 
     subject: str
@@ -59,6 +66,9 @@ class Target:
     until_oid: str | None = None
     after: str | None = None
     page: int = 1
+    until: str | None = None
+    from_on: str | None = None
+    until_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from extractors.batch_verdict import Content, Problem, judge_batch, read_content
-from extractors.conversation import GITHUB, HISTORY, PROBE, Ask, Target
+from extractors.conversation import GITHUB, HISTORY, PAST, PROBE, Ask, Target
 from extractors.judgement import Verdict
 
 URL = "/graphql"
@@ -80,7 +80,7 @@ def history_ask(targets: Sequence[Target]) -> Ask:
     """Ask for one page of the commits since a moment (committer date), newest first, for each of some repositories.
 
     What is new since a known head (``until_oid``) begins with a short page whose commits say how many parents they have; the
-    rest comes in pages of a hundred.
+    rest comes in pages of a hundred. Windows of the past (``from_on``) are a question of their own, never mixed with others.
     """
     if not targets:
         raise ValueError("a history is about at least one repository")
@@ -88,8 +88,13 @@ def history_ask(targets: Sequence[Target]) -> Ask:
     for index, target in enumerate(targets):
         place = {f"i{index}": target.node_id} if target.node_id is not None else {f"o{index}": target.owner, f"n{index}": target.name}
         variables |= {**place, f"s{index}": target.since, f"c{index}": target.after}
-    kinds = tuple((target.node_id is not None, _page_size(target), target.until_oid is not None) for target in targets)
-    return _ask(HISTORY, targets, _history_text(kinds), variables)
+        if target.until is not None:
+            variables[f"u{index}"] = target.until
+    kinds = tuple(
+        _Kind(target.node_id is not None, _page_size(target), target.until_oid is not None, target.until is not None) for target in targets
+    )
+    facet = PAST if any(target.from_on is not None for target in targets) else HISTORY
+    return _ask(facet, targets, _history_text(kinds), variables)
 
 
 def price(ask: Ask) -> int:
@@ -195,19 +200,29 @@ def _probe_text(named: int, *, has_ids: bool) -> str:
     return f"query({','.join(declared)}){{{_QUOTA} {' '.join(asked)}}} {_COUNTERS}"
 
 
+class _Kind(NamedTuple):
+    """How one repository stands in a query for commits."""
+
+    has_id: bool
+    size: int
+    has_parents: bool
+    has_until: bool
+
+
 @lru_cache(maxsize=256)
-def _history_text(kinds: tuple[tuple[bool, int, bool], ...]) -> str:
-    """Write the query for repositories that are each (asked by id, with so many commits, which tell their parents)."""
+def _history_text(kinds: tuple[_Kind, ...]) -> str:
+    """Write the query for repositories that are each asked by id or not, for so many commits, with parents or an end or without."""
     declared, asked = [], []
-    for index, (has_id, size, has_parents) in enumerate(kinds):
+    for index, (has_id, size, has_parents, has_until) in enumerate(kinds):
         declared.append(f"$i{index}:ID!" if has_id else f"$o{index}:String!,$n{index}:String!")
-        declared.append(f"$s{index}:GitTimestamp,$c{index}:String")
+        declared.append(f"$s{index}:GitTimestamp,$c{index}:String" + f",$u{index}:GitTimestamp" * has_until)
         commits = f"nodes{{...{'M' if has_parents else 'C'}}}"
-        page = f"history(first:{size},since:$s{index},after:$c{index}){{totalCount pageInfo{{hasNextPage endCursor}} {commits}}}"
+        window = f"first:{size},since:$s{index}" + f",until:$u{index}" * has_until
+        page = f"history({window},after:$c{index}){{totalCount pageInfo{{hasNextPage endCursor}} {commits}}}"
         node = f"{_NAMES} defaultBranchRef{{target{{...on Commit{{oid {page}}}}}}}"
         place = f"node(id:$i{index}){{...on Repository{{{node}}}}}" if has_id else f"repository(owner:$o{index},name:$n{index}){{{node}}}"
         asked.append(f"h{index}:{place}")
-    fragments = f"{_COMMIT} {_FRESH_COMMIT}" if any(has_parents for _, _, has_parents in kinds) else _COMMIT
+    fragments = f"{_COMMIT} {_FRESH_COMMIT}" if any(kind.has_parents for kind in kinds) else _COMMIT
     return f"query({','.join(declared)}){{{_QUOTA} {' '.join(asked)}}} {fragments}"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -13,12 +13,14 @@ from flows.loading import load_catalogs
 from flows.report import DONE, REFUSED, STOPPED, RunReport
 from settings import Settings
 from transforms.catalog import Catalog
-from transforms.records import build_commit_days, build_packages, build_participants
+from transforms.periods import EVERY, whole_periods
+from transforms.records import build_packages, build_participants
 from warehouse.catalog_files import load_with_files
 from warehouse.catalog_landing import land_catalog
 from warehouse.errors import NothingPublished
 from warehouse.folder import DataFolder
 from warehouse.freshness import count_states
+from warehouse.period_records import make_period_records
 from warehouse.publication import DATABASE, publish
 from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
@@ -46,8 +48,8 @@ def publish_records(
         **catalog.tables(),
         "packages": packages,
         "participants": build_participants(catalog, latest),
-        "commit_days": build_commit_days(latest),
     }
+    make_period_records(store, packages, _periods(folder))
     entry = {
         "published_at": published_at or report.run["ended_at"],
         "run_id": report.run["run_id"],
@@ -67,6 +69,15 @@ def publish_records(
         store.record_run(report.run)
 
 
+def _periods(folder: DataFolder) -> Iterator[tuple[str, date, date]]:
+    """Every period that a backfill was asked for, by what its run report says."""
+    for report in read_run_reports(folder, on_damaged=lambda _file: None):
+        request = report.get("request") or {}
+        if report.get("kind") == "backfill" and request.get("every") in EVERY:
+            for first, last in whole_periods(request["every"], date.fromisoformat(request["since"]), date.fromisoformat(request["until"])):
+                yield request["every"], first, last
+
+
 def republish(settings: Settings, *, accepted: str | None) -> RunReport:
     """Publish what the store has, as of the last run, with the catalog as it is now; asks nobody.
 
@@ -79,7 +90,8 @@ def republish(settings: Settings, *, accepted: str | None) -> RunReport:
         runs = [run for run in store.runs() if run["as_of_at"] is not None]
         if not runs:
             raise NothingPublished(f"the store in {folder.root} has no run yet, so there is nothing to publish. Next: packhouse harvest")
-        report = RunReport(run=runs[-1] | {"packages_count": len(catalog.entries)})
+        newest = max(runs, key=lambda run: (run["as_of_at"], run["run_id"]))
+        report = RunReport(run=newest | {"packages_count": len(catalog.entries)})
         if accepted:
             report.run |= {"detail": f"published whatever the checks say: {accepted}"}
         elif report.run["outcome"] == REFUSED:

@@ -39,7 +39,7 @@ def replay_run(settings: Settings, progress: Progress) -> RunReport:
                     store.record_publication(entry)
                 progress.advance()
             load_catalogs(folder, store)
-        last = runs[-1]
+        last = max(runs, key=lambda row: (row["as_of_at"], row["run_id"]))  # a backfill may end after a harvest that began later
         report = RunReport(run=last | {"kind": "replay", "detail": f"{len(runs):,} runs read from the landing"})
         with open_store(folder, is_read_only=False) as store:
             report.run = last  # the publication speaks of the runs that observed, not of this one
@@ -53,7 +53,9 @@ def _runs(folder: DataFolder) -> list[dict[str, Any]]:
     """Every run that landed something or left a report, oldest first; one whose report is lost gets a row from its files.
 
     A newest run that has not ended is left to the harvest that goes on with it: its answers join the history once, whole.
+    So is every backfill that has not ended, to the backfill that goes on with it.
     """
     reports = list(read_run_reports(folder, on_damaged=lambda _file: None))
     runs = sorted([*reports, *runs_without_report(folder, reports)], key=lambda row: str(row["run_id"]))
+    runs = [row for row in runs if row.get("kind") != "backfill" or row.get("ended_at") is not None]
     return runs[:-1] if runs and "request" in runs[-1] and runs[-1].get("ended_at") is None else runs

@@ -18,7 +18,8 @@ REFUSED = "refused"  # by the checks; loaded, not published
 FAILED = "failed"
 
 # What the first sentence calls a report; replay and publish speak of the run whose state they published.
-TITLES = {"harvest": "Harvest", "replay": "Replayed up to run", "publish": "Published again run"}
+TITLES = {"harvest": "Harvest", "backfill": "Backfill", "replay": "Replayed up to run", "publish": "Published again run"}
+ASKING = ("harvest", "backfill")
 UNFRESH_STATES = ("stale", "pending")
 SHOWN_FINDINGS = 10
 SHOWN_SLOWEST = 3
@@ -55,8 +56,10 @@ class RunReport:
     @property
     def exit_code(self) -> int:
         """0 done; 1 failed; 3 finished, but something is stale or was refused publication."""
-        if self.run["outcome"] == FAILED and self.run["kind"] == "harvest":  # replay and publish show what another run left
+        if self.run["outcome"] == FAILED and self.run["kind"] in ASKING:  # replay and publish show what another run left
             return 1
+        if self.run["kind"] == "backfill":  # how old the values of today are is the harvest's matter
+            return 3 if self.run["outcome"] in (STOPPED, REFUSED) else 0
         unfresh = sum(counts.get(state, 0) for counts in self.states.values() for state in UNFRESH_STATES)
         return 3 if unfresh or self.run["outcome"] in (STOPPED, REFUSED) else 0
 
@@ -80,7 +83,7 @@ class RunReport:
         run = self.run
         why = "by the checks" if run["outcome"] == REFUSED else run["detail"]
         lines = [f"{TITLES[run['kind']]} {run['run_id']}: {run['outcome']}{_because(why)}."]
-        if run["kind"] == "harvest":
+        if run["kind"] in ASKING:
             lines.append(self._spending())
             lines.extend(self._accounts())
         lines.extend(_state_sentences(self.states))

@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from flows.backfilling import backfill_sequence
 from flows.engine import prefect_engine
 from flows.options import HarvestOptions
+from flows.past_runs import refuse_early
+from flows.past_window import BackfillOptions
 from flows.report import RunReport
 from flows.runs import refuse_unknown
 from flows.sequence import harvest_sequence, replay_sequence, run_step
@@ -36,6 +39,29 @@ def run_harvest(options: HarvestOptions, settings: Settings, engine: str, say: C
                 slugs=list(options.slugs),
                 full=options.full,
                 max_age=options.max_age,
+                budget=options.budget,
+                fixed_now=options.fixed_now,
+                settings=dict(options.settings),
+            )
+        )
+
+
+def run_backfill(options: BackfillOptions, settings: Settings, engine: str, say: Callable[[str], None]) -> RunReport:
+    """Backfill under ``engine``; raises what ``backfill_sequence`` raises, and EngineUnavailable."""
+    refuse_early(options, settings)
+    if engine == "none":
+        return asyncio.run(backfill_sequence(options, settings, run_step=run_step, engine=engine))
+    say(STARTING)
+    with prefect_engine(settings.data / "prefect" / "backfill"):  # a home of its own: a harvest may run beside it
+        from flows.backfill import backfill  # noqa: PLC0415 - as above
+
+        return asyncio.run(
+            backfill(
+                since=options.since,
+                until=options.until,
+                slugs=list(options.slugs),
+                full=options.full,
+                every=options.every,
                 budget=options.budget,
                 fixed_now=options.fixed_now,
                 settings=dict(options.settings),

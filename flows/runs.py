@@ -130,7 +130,7 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
             catalog_files=catalog_files,
             folder=folder,
             store=store,
-            run_id=unfinished["run_id"] if unfinished else new_run_id(started_at, _newest_run_id(folder, reports)),
+            run_id=unfinished["run_id"] if unfinished else new_run_id(started_at, newest_run_id(folder, reports)),
             started_at=started_at,
             landed=gather(folder, unfinished["run_id"], store) if unfinished else None,
             sizes=good_sizes(reports),
@@ -161,7 +161,8 @@ def is_index_useless(reports: list[dict[str, Any]], pypi_url: str, now: datetime
     return False
 
 
-def _newest_run_id(folder: DataFolder, reports: list[dict[str, Any]]) -> str | None:
+def newest_run_id(folder: DataFolder, reports: list[dict[str, Any]]) -> str | None:
+    """The newest run there is any trace of."""
     return max([*(report["run_id"] for report in reports), *map(run_of, landed_files(folder))], default=None)
 
 
@@ -187,12 +188,15 @@ def _bring_home(
 ) -> dict[str, Any] | None:
     """Load what earlier runs landed and nobody loaded, close the reports of killed ones, return the one to go on with.
 
-    A killed run is loaded so, one whose report is lost, and all of them when the store is gone.
+    A killed run is loaded so, one whose report is lost, and all of them when the store is gone. A backfill without an end is left to
+    the backfill that goes on with it: it may be asking just now.
     """
+    asking = {report["run_id"] for report in reports if report.get("kind") == "backfill" and report.get("ended_at") is None}
+    reports = [report for report in reports if report["run_id"] not in asking]
     resumable: dict[str, Any] | None = None
     known = {report["run_id"]: report for report in reports}
     loaded = store.loaded_files()
-    unloaded = {run_of(file) for file in landed_files(folder) if file not in loaded}
+    unloaded = {run_of(file) for file in landed_files(folder) if file not in loaded} - asking
     for run_id in sorted(unloaded | {run_id for run_id, report in known.items() if report.get("ended_at") is None}):
         report = known.get(run_id) or row_from_name(run_id)
         is_same = report.get("request") == options.fingerprint() and now - report["started_at"] < max_age

@@ -42,7 +42,7 @@ async def harvest_sequence(options: HarvestOptions, settings: Settings, *, run_s
     Raises what ``open_run`` raises, HarvestInterrupted after a signal, DataFolderUnusable when nothing more can be landed,
     and PublicationFailed; in each case the last good publication is intact.
     """
-    with progress_for() as progress, open_run(options, settings, engine=engine, progress=progress) as run, _signals_set(run.stop):
+    with progress_for() as progress, open_run(options, settings, engine=engine, progress=progress) as run, signals_set(run.stop):
         plan = plan_run(run)
         for line in describe_plan(plan, has_token=settings.github_token is not None):
             progress.say(line)
@@ -93,7 +93,7 @@ def _end_if_stopped(run: HarvestRun) -> None:
 
 
 @contextmanager
-def _signals_set(stop: threading.Event) -> Iterator[None]:
+def signals_set(stop: threading.Event) -> Iterator[None]:
     """Let SIGINT and SIGTERM set the flag; a second one of a kind acts as usual. Outside the main thread signals are left alone."""
     if threading.current_thread() is not threading.main_thread():
         yield

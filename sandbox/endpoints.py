@@ -6,7 +6,7 @@ then said beside the line.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 import orjson
@@ -15,6 +15,7 @@ from sandbox import shapes
 from sandbox.commits import log
 from sandbox.reply import JSON, Asked, Draft, draft
 from sandbox.shapes import API, DOCS
+from sandbox.stars import MOST_WEEKS, star_pages, star_weeks
 from sandbox.subjects import Repository
 from sandbox.validators import http_date
 
@@ -66,6 +67,15 @@ def commits(repo: Repository, asked: Asked) -> Draft:
     return made
 
 
+def star_history(repo: Repository, asked: Asked, today: date) -> Draft:
+    """``GET /repos/{owner}/{repo}/stargazers/history``: at most 30 weeks a page."""
+    size = min(max(_whole(asked.query.get("per_page"), MOST_WEEKS), 1), MOST_WEEKS)
+    page = max(_whole(asked.query.get("page"), 1), 1)
+    weeks = star_weeks(repo, today, page=page, per_page=size)
+    links = _links(repo, "/stargazers/history", asked, page, star_pages(repo, today, size))
+    return _listed(weeks, links)
+
+
 def not_found() -> Draft:
     """GitHub's 404, the same for what is missing, deleted or private."""
     return draft(404, shapes.problem("Not Found", REPO_DOCS, 404))
@@ -106,7 +116,11 @@ def _page(repo: Repository, rest: str, asked: Asked, total: int) -> tuple[int, i
     """
     size = min(max(_whole(asked.query.get("per_page"), DEFAULT_PER_PAGE), 1), MOST_PER_PAGE)
     page = max(_whole(asked.query.get("page"), 1), 1)
-    last = max(-(-total // size), 1)
+    return (page - 1) * size, min(page * size, total), _links(repo, rest, asked, page, max(-(-total // size), 1))
+
+
+def _links(repo: Repository, rest: str, asked: Asked, page: int, last: int) -> str:
+    """The Link header of one page of so many."""
     others = [f"{key}={value}" for key, value in asked.query.items() if key != "page"]
 
     def to(number: int, rel: str) -> str:
@@ -120,7 +134,7 @@ def _page(repo: Repository, rest: str, asked: Asked, total: int) -> tuple[int, i
         links += [to(page + 1, "next"), to(last, "last")]
     if page > 1:
         links.append(to(1, "first"))
-    return (page - 1) * size, min(page * size, total), ", ".join(links)
+    return ", ".join(links)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -133,6 +133,8 @@ class GitHub:
                 return endpoints.contributors(repo, asked)
             case "/commits":
                 return endpoints.commits(repo, asked)
+            case "/stargazers/history":
+                return endpoints.star_history(repo, asked, self.world.today())
             case _:
                 return endpoints.not_found()
 

@@ -213,6 +213,8 @@ def test_catalog_check_tells_every_mistake_and_nothing_is_harvested(harvested: B
         (["harvest", "--budget", "-1"], {}, ["--budget"]),
         (["harvest", "no-such-package"], {}, ["no-such-package"]),
         (["publish", "--accept", " "], {}, ["--accept"]),
+        (["backfill", "--since", "2030-01-02", "--until", "2030-01-01"], {}, ["is after --until", "is in the future", "nothing was asked"]),
+        (["backfill"], {}, ["--since"]),
         (["plan", "no-such-package"], {}, ["no-such-package"]),
         (
             ["status"],

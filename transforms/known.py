@@ -57,6 +57,11 @@ class Known:
         row = self._row("repo", subject, ("repo_id", "node_id", "full_name"))
         return (row["repo_id"], row["node_id"], row["full_name"]) if row else None
 
+    def created_at(self, subject: str) -> datetime | None:
+        """When the repository was created."""
+        row = self._row("repo", subject, ("repo_created_at",))
+        return row["repo_created_at"] if row else None
+
     def is_unpushed(self, subject: str, seen: Mapping[str, Any] | None) -> bool:
         """Whether the newest commit known is the newest still, by what the repository says of its last push.
 

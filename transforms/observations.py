@@ -23,6 +23,7 @@ from transforms.github import decipher_head
 from transforms.histories import Histories
 from transforms.known import Known
 from transforms.lists import Lists
+from transforms.past import Past
 from transforms.projects import confirm_projects, explain_missing
 from transforms.readings import PRIVATE, CaptureView, Reading, read_answer, read_probe
 from transforms.row_buffer import RowBuffer
@@ -56,6 +57,7 @@ class Gathering:
         self._validators = RowBuffer(pa.schema([*VALIDATORS.schema, _EXTRA[0]]))
         self._histories = Histories(known)
         self._lists = Lists(known)
+        self._past = Past()
         self._heads: dict[str, str | None] = {}
         self._refused: set[str] = set()
         self._index: CaptureView | None = None
@@ -73,6 +75,10 @@ class Gathering:
                 self._add_history(capture, verdict)
             case "participants":
                 self._add_page(capture, read_answer(capture, self._believed(capture, verdict)))
+            case "past":
+                self._past.add_commits(capture, verdict)
+            case "stars":
+                self._past.add_stars(capture, verdict)
             case "index":
                 self._index = capture if verdict == "ok" else self._index
             case facet:
@@ -157,7 +163,10 @@ class Gathering:
         }
 
     def tables(self) -> dict[str, pa.Table]:
-        """The history tables, ``releases``, ``validators`` and ``findings``, sorted by key; ``findings`` has each kind once per subject."""
+        """The history tables, ``releases``, ``validators`` and ``findings``, sorted by key, and what a backfill told.
+
+        ``findings`` has each kind once per subject.
+        """
         newest = {facet: _newest(buffer.table()) for facet, buffer in self._buffers.items()}
         newest["project"] = explain_missing(newest["project"], newest["status"])
         if self._index is not None:
@@ -166,8 +175,8 @@ class Gathering:
         newest = _without_private(newest)
         for facet in ("weeks", "participants"):
             newest[facet] = self._with_heads(newest[facet], f"{facet}_head_oid")
-        tables: dict[str, pa.Table] = {}
-        findings: list[dict[str, Any]] = []
+        tables: dict[str, pa.Table] = self._past.tables()
+        findings: list[dict[str, Any]] = list(self._past.problems)
         series = self._series(newest)
         for facet, table in FACET_TABLES.items():
             rows = newest[facet]

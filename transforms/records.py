@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from transforms.catalog import Catalog
 from transforms.commits import DAYS_A_WEEK, WEEKS_COUNT
-from transforms.schemas import COMMIT_DAYS, FACET_TABLES, INSTANT, PACKAGES, PARTICIPANTS, TEXTS
+from transforms.schemas import FACET_TABLES, INSTANT, PACKAGES, PARTICIPANTS, TEXTS
 from transforms.states import Standing, evaluate_states
 
 REPO_FACETS = ("repo", "head", "weeks", "participants")
@@ -106,26 +106,6 @@ def build_participants(catalog: Catalog, latest: Mapping[str, pa.Table]) -> pa.T
         "commits_count": pc.list_flatten(rows["commit_counts"]),
     }
     return _shape(columns, PARTICIPANTS.schema)
-
-
-def build_commit_days(latest: Mapping[str, pa.Table]) -> pa.Table:
-    """Build the table ``commit_days``: the commits by day of every repository whose days are known, each series once."""
-    rows = latest[FACET_TABLES["weeks"].name]
-    rows = rows.filter(pc.and_(rows["is_good"], pc.is_valid(rows["days_on"]))).combine_chunks()
-    order = rows.sort_by([("series", "ascending"), ("confirmed_at", "ascending"), ("subject", "ascending")])
-    series = order["series"].to_pandas(types_mapper=pd.ArrowDtype)
-    order = order.filter(pa.array(~series.duplicated(keep="last").to_numpy(), pa.bool_())).combine_chunks()
-    days = order["days_on"].combine_chunks() if order.num_rows else pa.array([], pa.list_(pa.date32()))
-    counts = order["day_counts"].combine_chunks() if order.num_rows else pa.array([], pa.list_(pa.int32()))
-    parents = pc.list_parent_indices(days)
-    columns = {
-        "series": pc.take(order["series"], parents),
-        "subject": pc.take(order["subject"], parents),
-        "authored_on": pc.list_flatten(days),
-        "commits_count": pc.list_flatten(counts),
-        "observed_at": pc.take(order["confirmed_at"], parents),
-    }
-    return _shape(columns, COMMIT_DAYS.schema)
 
 
 def _entries(catalog: Catalog) -> pa.Table:

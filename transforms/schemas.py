@@ -164,14 +164,76 @@ RELEASES = Table(
 
 COMMIT_DAYS = Table(
     name="commit_days",
-    comment="Commits by day on the default branch, as far back as the 52 weeks reach, one row per day with commits.",
+    comment="Commits by day on the default branch, as far back as they were ever read, one row per day with commits.",
     key=("series", "authored_on"),
     columns=(
         Column("series", pa.string(), "Identity the history follows."),
         Column("subject", pa.string(), "github:owner/name, in lower case."),
         Column("authored_on", pa.date32(), "UTC day of the author date."),
-        Column("commits_count", pa.int64(), "Commits authored on that day, merges counted."),
-        Column("observed_at", INSTANT, "When this was last confirmed."),
+        Column("commits_count", pa.int64(), "Commits authored on that day, merges counted, as last read."),
+    ),
+)
+
+COMMIT_REACH = Table(
+    name="commit_reach",
+    comment="Which days commit_days knows, in spans that do not overlap: a day in a span without a row had no commits, others are unknown.",
+    key=("series", "from_on"),
+    columns=(
+        Column("series", pa.string(), "Identity the history follows."),
+        Column("from_on", pa.date32(), "First UTC day known."),
+        Column("until_on", pa.date32(), "Last UTC day known; whole days only."),
+        Column("observed_at", INSTANT, "When these days were last read, or seen to hold because the newest commit was the same."),
+    ),
+)
+
+# On its way into those two, not kept itself: what one answer about a window of the past says.
+COMMIT_READINGS = Table(
+    name="commit_readings",
+    comment="Commits by day of one window, read whole.",
+    key=("series", "observed_at"),
+    columns=(
+        Column("series", pa.string(), "Identity the history follows."),
+        Column("subject", pa.string(), "github:owner/name, in lower case."),
+        Column("from_on", pa.date32(), "First UTC day read."),
+        Column("until_on", pa.date32(), "Last UTC day read."),
+        Column("observed_at", INSTANT, "When the newest commit was seen from which it was read."),
+        Column("days_on", pa.list_(pa.date32()), "Days with commits, oldest first."),
+        Column("day_counts", pa.list_(pa.int32()), "Commits of each of those days, in the same order."),
+    ),
+)
+
+STAR_DAYS = Table(
+    name="star_days",
+    comment="Retained stars by the day they were given: those still held when asked, hence never a past total. One row per day told.",
+    key=("series", "starred_on"),
+    columns=(
+        Column("series", pa.string(), "Identity the history follows."),
+        Column("subject", pa.string(), "github:owner/name, in lower case."),
+        Column("starred_on", pa.date32(), "The day as GitHub cuts it, which need not be UTC's."),
+        Column("retained_count", pa.int64(), "Stars given on that day and not taken back since; a lower bound of those given."),
+        Column("observed_at", INSTANT, "When GitHub said so last."),
+        Column("run_id", pa.string(), "The run that observed it."),
+    ),
+)
+
+PERIOD_RECORDS = Table(
+    name="period_records",
+    comment="What a package was in each period a backfill was asked for (--every), by what is known now, one row per package and period.",
+    key=("package_id", "period", "period_end_on"),
+    columns=(
+        Column("package_id", pa.int64(), "packages.id."),
+        Column("slug", pa.string(), "Short name of the package."),
+        Column("period", pa.string(), "day, week (Monday to Sunday) or month."),
+        Column("period_from_on", pa.date32(), "First UTC day of the period."),
+        Column("period_end_on", pa.date32(), "Its last day."),
+        Column("commits_count", pa.int64(), "Commits authored in the period; null unless each of its days is known."),
+        Column("releases_count", pa.int64(), "Releases uploaded in the period and still listed; null without a listing."),
+        Column("latest_version", pa.string(), "Highest stable version uploaded by its end, of those still listed and not yanked."),
+        Column(
+            "retained_stars_count",
+            pa.int64(),
+            "Retained stars given by its end; null unless they are known from the repository's creation on.",
+        ),
     ),
 )
 
@@ -364,7 +426,8 @@ FETCHES = Table(
         Column(
             "facet",
             pa.string(),
-            "Which question: repo, head, commits, weeks, participants, project, status; about many at once: probe, history, index.",
+            "Which question: repo, head, commits, weeks, participants, stars, project, status; "
+            "about many at once: probe, history, past, index.",
         ),
         Column("page", pa.int64(), "Page of a paged answer, from 1."),
         Column("url", pa.string(), "Path and query asked, below the service's own address."),
@@ -389,7 +452,7 @@ RUNS = Table(
     key=("run_id",),
     columns=(
         Column("run_id", pa.string(), "Sorts by time."),
-        Column("kind", pa.string(), "harvest."),
+        Column("kind", pa.string(), "harvest or backfill."),
         Column("engine", pa.string(), "prefect or none."),
         Column("started_at", INSTANT, "When it began."),
         Column("ended_at", INSTANT, "When it ended."),
@@ -468,7 +531,21 @@ HISTORY_TABLES = (
     STATUS_OBSERVATIONS,
 )
 # What the store keeps between runs.
-STORE_TABLES = (*HISTORY_TABLES, SIGHTINGS, RELEASES, *ENTRY_TABLES, FETCHES, RUNS, PUBLICATIONS, FINDINGS, VALIDATORS)
+STORE_TABLES = (
+    *HISTORY_TABLES,
+    SIGHTINGS,
+    RELEASES,
+    COMMIT_DAYS,
+    COMMIT_REACH,
+    STAR_DAYS,
+    PERIOD_RECORDS,
+    *ENTRY_TABLES,
+    FETCHES,
+    RUNS,
+    PUBLICATIONS,
+    FINDINGS,
+    VALIDATORS,
+)
 # What a publication holds, in the order of the data dictionary.
 PUBLIC_TABLES = (
     PACKAGES,
@@ -477,6 +554,9 @@ PUBLIC_TABLES = (
     GRID_PACKAGES,
     RELEASES,
     COMMIT_DAYS,
+    COMMIT_REACH,
+    STAR_DAYS,
+    PERIOD_RECORDS,
     PARTICIPANTS,
     *HISTORY_TABLES,
     SIGHTINGS,

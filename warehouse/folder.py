@@ -4,8 +4,10 @@
     landing/<source>/<yyyy-mm-dd>/<…>.parquet.damaged         a sealed file that could not be read, set aside
     landing/runs/<yyyy-mm-dd>/<run_id>.json                   run reports (reports.py)
     landing/.unsealed/                                        files being written; what a killed process left is swept
+    landing/.unsealed-past/                                   the same, of a backfill, which asks without the lock
     store/store.duckdb                                        history and ledger (store.py); replay rebuilds it from landing/
     store/.lock                                               held while a process writes; names its pid
+    store/.backfill.lock                                      held by a backfill from its start to its end
     store/.spill/                                             DuckDB's room for what does not fit in memory
     published/<run_id>/                                       immutable publications (publication.py)
     published/.<run_id>.staging/                              one being written; what a killed process left is swept
@@ -21,6 +23,7 @@ import errno
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +33,9 @@ from pathlib import Path
 from warehouse.durable import make_folder, remove_tree
 from warehouse.errors import DataFolderBusy, DataFolderUnusable
 
+BRIEF = " brief"  # what a lock says of a holder that will be gone soon
+BRIEF_SECONDS = 600.0
+PAUSE_SECONDS = 0.2
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 
@@ -49,6 +55,11 @@ class DataFolder:
     def unsealed(self) -> Path:
         """Landing files being written."""
         return self.landing / ".unsealed"
+
+    @property
+    def unsealed_past(self) -> Path:
+        """Likewise, of a backfill: it writes while others hold the lock, and what they sweep is not its own."""
+        return self.landing / ".unsealed-past"
 
     @property
     def store(self) -> Path:
@@ -87,28 +98,30 @@ class DataFolder:
                 raise unusable(self.root, error) from error
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, is_brief: bool = False) -> Iterator[None]:
         """Be the one process that writes here; sweeps what a killed one left behind.
 
-        Raises DataFolderBusy at once when another process (or this one) holds the lock, DataFolderUnusable when the folder cannot be used.
+        A holder that is brief (a backfill, while it loads) says so, and is waited for up to ten minutes.
+        Raises DataFolderBusy when another process (or this one) holds it otherwise, DataFolderUnusable when the folder cannot be used.
         """
         self.prepare()
         path = self.store / ".lock"
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise unusable(self.root, error) from error
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise _busy(self.root, path) from None
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with _held(self.root, path, patience=BRIEF_SECONDS) as handle:
+            os.pwrite(handle, f"{os.getpid()}{BRIEF if is_brief else ''}\n".encode(), 0)
             self._sweep()
             yield
-        finally:
-            os.close(handle)
+
+    @contextmanager
+    def backfill_lock(self) -> Iterator[None]:
+        """Be the one backfill of this folder, which asks while others may write; sweeps what a killed one was writing.
+
+        Raises DataFolderBusy at once when another backfill is under way, DataFolderUnusable when the folder cannot be used.
+        """
+        self.prepare()
+        with _held(self.root, self.store / ".backfill.lock", patience=0.0) as handle:
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            remove_tree(self.unsealed_past)
+            yield
 
     def _sweep(self) -> None:
         """Remove what only a killed process can have left; safe under the lock alone."""
@@ -119,6 +132,29 @@ class DataFolder:
         remove_tree(self.spill)
         with suppress(FileNotFoundError):
             (self.root / ".current.aside").unlink()
+
+
+@contextmanager
+def _held(root: Path, path: Path, *, patience: float) -> Iterator[int]:
+    """The lock at ``path``, empty and open for writing; a brief holder is waited for so many seconds."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise unusable(root, error) from error
+    until = time.monotonic() + patience
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not os.pread(handle, 64, 0).decode("ascii", "replace").rstrip().endswith(BRIEF.strip()) or time.monotonic() >= until:
+                    raise _busy(root, path) from None
+                time.sleep(PAUSE_SECONDS)
+        os.ftruncate(handle, 0)
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def checked_name(text: str) -> str:
@@ -142,8 +178,8 @@ def unusable(root: Path, error: OSError) -> DataFolderUnusable:
 
 def _busy(root: Path, path: Path) -> DataFolderBusy:
     pid, since = None, None
-    with suppress(OSError, ValueError):
-        pid = int(path.read_text(encoding="ascii"))
+    with suppress(OSError, ValueError, IndexError):
+        pid = int(path.read_text(encoding="ascii").split()[0])
         since = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
     who = (
         f"process {pid} has been working in it since {since:%Y-%m-%d %H:%M:%S} UTC" if pid and since else "another process is working in it"

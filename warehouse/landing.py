@@ -85,8 +85,9 @@ class LandingWriter:
     Raises DataFolderUnusable when a file cannot be written (a full disk, for example); the buffered answers stay buffered.
     """
 
-    def __init__(self, folder: DataFolder, *, run_id: str, on: date) -> None:
+    def __init__(self, folder: DataFolder, *, run_id: str, on: date, unsealed: Path | None = None) -> None:
         self._folder = folder
+        self._unsealed = unsealed or folder.unsealed
         self._run_id = checked_name(run_id)
         self._on = on
         self._buffers: dict[str, list[CaptureView]] = {}
@@ -118,7 +119,7 @@ class LandingWriter:
         name = f"{self._run_id}-{self._number + 1:06}.parquet"
         path = self._folder.landing / source / self._on.isoformat() / name
         try:
-            seal(path, aside=self._folder.unsealed / f"{source}-{name}", write=lambda aside: _write(aside, captures))
+            seal(path, aside=self._unsealed / f"{source}-{name}", write=lambda aside: _write(aside, captures))
         except OSError as error:
             raise unusable(self._folder.root, error) from error
         self._number += 1

@@ -11,8 +11,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from transforms.schemas import ENTRY_TABLES, FACET_TABLES, FETCHES, FINDINGS, PUBLICATIONS, RELEASES, RUNS, SIGHTINGS, Table
+from transforms.schemas import (
+    COMMIT_READINGS,
+    ENTRY_TABLES,
+    FACET_TABLES,
+    FETCHES,
+    FINDINGS,
+    HEAD_OBSERVATIONS,
+    PUBLICATIONS,
+    RELEASES,
+    RUNS,
+    SIGHTINGS,
+    STAR_DAYS,
+    Table,
+)
 from warehouse.as_of import known_rows
+from warehouse.commit_days import join_commit_days
 from warehouse.database import columns_of, fill
 from warehouse.folder import DataFolder
 from warehouse.store import Store
@@ -60,7 +74,12 @@ def past_store(store: Store, folder: DataFolder, at: datetime) -> Iterator[tuple
         for table, column in ((RUNS, "ended_at"), (FINDINGS, "found_at"), (PUBLICATIONS, "published_at"), (FETCHES, "fetched_at")):
             query = fill("FROM store.main.$table WHERE $column <= ?", table=table.name, column=column)
             _copy(store, past, table, query, [moment.published_at])
+        _copy(store, past, STAR_DAYS, "FROM store.main.star_days WHERE observed_at <= ?", [moment.as_of_at])
         past.connection.execute(_STANDINGS)
+        with past.writing() as connection:
+            weeks = connection.sql("FROM store.main.week_observations").to_arrow_table()
+            heads = HEAD_OBSERVATIONS.schema.empty_table()
+            join_commit_days(connection, weeks=weeks, heads=heads, readings=COMMIT_READINGS.schema.empty_table())
         yield past, moment
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from sys import intern
 from types import TracebackType
@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from transforms.schemas import (
+    COMMIT_READINGS,
     FACET_TABLES,
     FETCHES,
     FINDINGS,
@@ -28,9 +29,12 @@ from transforms.schemas import (
     PUBLICATIONS,
     RELEASES,
     RUNS,
+    STAR_DAYS,
     STORE_TABLES,
+    WEEK_OBSERVATIONS,
     Table,
 )
+from warehouse.commit_days import join_commit_days, known_spans
 from warehouse.confirmation import confirm_by_heads
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, arrow, columns_of, connect, ddl, fill, first_line
 from warehouse.durable import sync_folder
@@ -39,6 +43,7 @@ from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreUnusable, 
 from warehouse.folder import DataFolder
 from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_history
 from warehouse.listings import LISTINGS_DDL, join_listings
+from warehouse.star_days import join_star_days, known_stars
 from warehouse.validators import join_validators, validators_of
 
 SCHEMA_VERSION = 3
@@ -113,8 +118,10 @@ class Store:
                     join_history(connection, table, facet, tables[table.name])
             if HEAD_OBSERVATIONS.name in tables and tables[HEAD_OBSERVATIONS.name].num_rows:
                 confirm_by_heads(connection, tables[HEAD_OBSERVATIONS.name])
-            releases = tables.get(RELEASES.name, RELEASES.schema.empty_table())
-            projects = tables.get(PROJECT_OBSERVATIONS.name, PROJECT_OBSERVATIONS.schema.empty_table())
+            weeks, heads, windows = (_rows(tables, table) for table in (WEEK_OBSERVATIONS, HEAD_OBSERVATIONS, COMMIT_READINGS))
+            join_commit_days(connection, weeks=weeks, heads=heads, readings=windows)
+            join_star_days(connection, _rows(tables, STAR_DAYS))
+            releases, projects = _rows(tables, RELEASES), _rows(tables, PROJECT_OBSERVATIONS)
             if releases.num_rows or projects.num_rows:
                 join_listings(connection, releases, projects)
             _add_new_rows(connection, FETCHES, fetches)
@@ -142,6 +149,12 @@ class Store:
         """Add one row of ``publications``; twice is once."""
         with self._transaction() as connection:
             _add_new_rows(connection, PUBLICATIONS, [entry])
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction on the attached ``store``, for a module that owns a table of it; errors are explained as those of ``load``."""
+        with self._transaction() as connection:
+            yield connection
 
     def loaded_files(self) -> frozenset[str]:
         """The landed files that were loaded."""
@@ -171,6 +184,11 @@ class Store:
                 for subject, facet, outcome, heard_at, run_id in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     outcomes[subject, intern(facet)] = (intern(outcome), heard_at, intern(run_id))
         return outcomes
+
+    def known_days(self, from_on: date, until_on: date) -> tuple[dict[str, list[tuple[date, date]]], dict[str, tuple[date, date, int]]]:
+        """By series, which days' commits are known (``known_spans``), and which days' stars in a window (``known_stars``)."""
+        with self._reading():
+            return known_spans(self.connection), known_stars(self.connection, from_on, until_on)
 
     def validators(self, subjects: Iterable[str]) -> dict[tuple[str, str, str], tuple[str | None, str | None]]:
         """What vouches for the newest good answers about these subjects: ``{(identity, api_version, url): (etag, last_modified)}``."""
@@ -301,6 +319,10 @@ def _settle_logs(folder: DataFolder) -> None:
 def _remove_database(path: Path) -> None:
     path.unlink(missing_ok=True)
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
+def _rows(tables: Mapping[str, pa.Table], table: Table) -> pa.Table:
+    return tables.get(table.name, table.schema.empty_table())
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:

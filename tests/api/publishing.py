@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from tests.api.sample_rows import Rows
-from transforms.schemas import CATEGORIES, COMMIT_DAYS, GRID_PACKAGES, GRIDS, PACKAGES, PARTICIPANTS, RUNS, Table
+from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, PARTICIPANTS, RUNS, Table
 from warehouse.folder import DataFolder
 from warehouse.publication import publish
 from warehouse.store import open_store
@@ -31,7 +31,6 @@ def publish_rows(data: Path, rows: Rows, run_id: str) -> Path:
         "grids": to_arrow(GRIDS, rows.grids()),
         "grid_packages": to_arrow(GRID_PACKAGES, members),
         "participants": to_arrow(PARTICIPANTS, []),
-        "commit_days": to_arrow(COMMIT_DAYS, []),
     }
     run = dict.fromkeys(RUNS.names) | {"run_id": run_id, "as_of_at": datetime(2026, 2, 15, 22, 20, tzinfo=UTC)}
     with folder.lock(), open_store(folder, is_read_only=False) as store:

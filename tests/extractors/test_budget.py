@@ -184,6 +184,19 @@ def test_the_last_units_go_slowly_and_a_hundredth_is_kept():
     assert it.describe(2) == "waiting 30 min for GitHub's quota (50 of 5,000 left, resets 13:53 UTC)"
 
 
+def test_a_reserve_is_left_to_others():
+    """A backfill stops at half of the hour's quota and waits for the next, whoever spent the other half."""
+    it = Budget(Terms(service="GitHub", limit=5000, reserve=0.5), concurrency=4)
+    ask(it, 0, quota(5000, 2501, NOW + timedelta(minutes=30)))
+    assert it.delay(1) < 2
+    ask(it, 2, quota(5000, 2500, NOW + timedelta(minutes=30)))
+    assert it.delay(2) == pytest.approx(30 * 60 - 2)
+    budgets = open_budgets(identities={GITHUB: IDENTITY}, concurrency={GITHUB: 4, GRAPHQL: 1}, points_per_minute=450, reserve=0.5)
+    for each in (budgets[GITHUB, IDENTITY], budgets[GRAPHQL, IDENTITY]):
+        ask(each, 0, quota(5000, 2400, NOW + timedelta(minutes=30), each.resource))
+        assert each.delay(1) > 60
+
+
 def test_headers_out_of_order_do_not_add_to_the_quota():
     """Of two answers to one quota the lower count holds, whichever comes first; an older quota is past."""
     it = budget()

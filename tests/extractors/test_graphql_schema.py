@@ -8,7 +8,7 @@ import orjson
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, validate
 
-from extractors.conversation import Ask, Target
+from extractors.conversation import GRAPHQL, PAST, Ask, Target
 from extractors.graphql import MOST_IDS, MOST_PROBED, MOST_READ, history_ask, probe_ask
 
 SCHEMA = Path(__file__).resolve().parents[2] / ".cache" / "octokit-graphql-schema" / "schema.graphql"
@@ -65,6 +65,18 @@ def test_histories_are_valid(schema, kind, page, until):
                 for index, target in enumerate(some)
             ]
         assert mistakes(schema, history_ask(some)) == [], count
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_windows_of_the_past_are_valid(schema, kind):
+    """With an end and without, first pages and later ones; they are a question of their own."""
+    window = {"since": "2024-02-16T00:00:00Z", "from_on": "2024-02-17", "until_on": "2024-12-31"}
+    for count in (1, 2, MOST_READ):
+        for until, page in ((None, 1), ("2025-12-31T00:00:00Z", 1), ("2025-12-31T00:00:00Z", 2)):
+            some = targets(count, kind, **window, until=until, page=page, after=None if page == 1 else "cursor")
+            asked = history_ask(some)
+            assert mistakes(schema, asked) == [], count
+            assert (asked.facet, asked.meter) == (PAST, GRAPHQL)
 
 
 def test_the_check_sees_a_mistake(schema):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.transforms.test_records import NOW, catalog_of, entry, latest_of, package_of, packages_of, row
+from tests.transforms.test_records import NOW, catalog_of, entry, package_of, packages_of, row
 from transforms.commits import weeks_of, within_reach
-from transforms.records import build_commit_days
-from transforms.schemas import COMMIT_DAYS
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 2, 15)
@@ -158,23 +155,3 @@ def test_windows_counted_column_by_column_are_those_counted_one_by_one(rows):
         ]
         expected.append(weeks_of(days, TODAY if is_same else TODAY - age * DAY))
     assert [package["weeks"] for package in packages_of(catalog_of(*entries), *observed)] == expected
-
-
-def test_days_of_every_repository_are_published_once():
-    """By series, of the newest good answer that has days; two names of one repository do not double them."""
-    rows = [
-        weeks(subject="github:new/name"),
-        weeks(subject="github:old/name"),
-        weeks({date(2026, 1, 1): 4}, series="github:9", subject="github:a/b", ago=DAY),
-        row("weeks", "failed", series="github:9", subject="github:a/b"),
-        statistics(series="github:10", subject="github:c/d"),
-        weeks({}, series="github:11", subject="github:e/f"),
-    ]
-    table = build_commit_days(latest_of(*rows))
-    assert table.schema == COMMIT_DAYS.schema
-    found = [(day["series"], day["authored_on"], day["commits_count"]) for day in table.to_pylist()]
-    assert sorted(found) == [
-        ("github:7", date(2025, 2, 20), 1), ("github:7", date(2026, 2, 1), 2), ("github:9", date(2026, 1, 1), 4),
-    ]  # fmt: skip
-    assert build_commit_days(latest_of()).num_rows == 0
-    assert pa.types.is_date32(table.schema.field("authored_on").type)

@@ -23,7 +23,7 @@ from tests.transforms.answers_as_sent import (
 from transforms.lists import PAGES_MAX
 from transforms.observations import Gathering, ledger_row
 from transforms.row_buffer import ROWS_HELD, RowBuffer
-from transforms.schemas import FACET_TABLES, FETCHES, FINDINGS, HISTORY_TABLES, RELEASES, VALIDATORS
+from transforms.schemas import COMMIT_READINGS, FACET_TABLES, FETCHES, FINDINGS, HISTORY_TABLES, RELEASES, STAR_DAYS, VALIDATORS
 
 NEXT = {"link": '<http://127.0.0.1:9/repositories/7/contributors?page=2>; rel="next", <http://127.0.0.1:9/x?page=3>; rel="last"'}
 LAST = {"link": '<http://127.0.0.1:9/x?rel=next>; rel="first", <http://127.0.0.1:9/x?page=1>; rel="prev"'}
@@ -52,7 +52,7 @@ def test_every_table_is_there_with_its_schema_though_nothing_landed():
     """An interrupted run before its first answer still loads."""
     tables = gather()
     assert {name: table.schema for name, table in tables.items()} == {
-        table.name: table.schema for table in (*HISTORY_TABLES, RELEASES, VALIDATORS, FINDINGS)
+        table.name: table.schema for table in (*HISTORY_TABLES, RELEASES, VALIDATORS, FINDINGS, COMMIT_READINGS, STAR_DAYS)
     }
     assert not any(table.num_rows for table in tables.values())
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from transforms.observations import CaptureView
-from transforms.schemas import CATEGORIES, COMMIT_DAYS, GRID_PACKAGES, GRIDS, PACKAGES, PARTICIPANTS, Table
+from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, PARTICIPANTS, Table
 from warehouse.folder import DataFolder
 from warehouse.publication import PublicationInfo, publish
 from warehouse.store import open_store
@@ -104,7 +104,6 @@ def brought(packages: Sequence[dict[str, Any]]) -> dict[str, pa.Table]:
     """What a caller brings to a publication."""
     return {
         "packages": rows_of(PACKAGES, packages),
-        "commit_days": rows_of(COMMIT_DAYS, [{"series": "github:1001", "authored_on": START.date(), "commits_count": 2}]),
         "categories": rows_of(CATEGORIES, [{"id": 1, "slug": "apps"}]),
         "grids": rows_of(GRIDS, [{"id": 1, "slug": "calendars"}]),
         "grid_packages": rows_of(GRID_PACKAGES, [{"grid_id": 1, "package_id": 1, "grid": "calendars", "package": "package-1"}]),

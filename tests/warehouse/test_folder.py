@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 
@@ -36,6 +37,32 @@ def test_lock_of_a_killed_process_is_free(tmp_path):
         process.wait()
         with DataFolder(tmp_path).lock():
             assert (tmp_path / "store" / ".lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_brief_holder_is_waited_for(tmp_path):
+    """Who says that it will be gone soon is waited for; its landing files are not swept by those who come meanwhile."""
+    folder = DataFolder(tmp_path)
+    with child(HOLD.replace("lock()", "lock(is_brief=True)"), tmp_path) as process:
+        assert process.stdout.readline() == "held\n"
+        leaving = threading.Timer(0.5, process.stdin.close)
+        leaving.start()
+        with folder.lock():
+            assert process.wait(timeout=10) == 0, "it has ended by itself"
+        leaving.join()
+
+
+def test_a_backfill_sweeps_its_own_and_no_other(tmp_path):
+    """A harvest that begins leaves a backfill's unsealed files alone, a second backfill is refused, the next one sweeps."""
+    folder = DataFolder(tmp_path)
+    with folder.backfill_lock():
+        folder.unsealed_past.mkdir()
+        (folder.unsealed_past / "x.parquet").touch()
+        with folder.lock():
+            assert (folder.unsealed_past / "x.parquet").exists()
+        with pytest.raises(DataFolderBusy), folder.backfill_lock():
+            pass
+    with folder.backfill_lock():
+        assert not folder.unsealed_past.exists()
 
 
 def test_one_process_cannot_hold_the_folder_twice(tmp_path):

@@ -24,7 +24,7 @@ from tests.warehouse.scenes import (
 from transforms.schemas import PACKAGES, PUBLIC_TABLES, REPO_OBSERVATIONS, RUNS
 from warehouse.errors import PublicationFailed
 from warehouse.folder import DataFolder
-from warehouse.publication import DATABASE, KEEP, MANIFEST, publish
+from warehouse.publication import DATABASE, KEEP, MANIFEST, SCHEMA_VERSION, publish
 from warehouse.readers import open_current
 from warehouse.store import open_store
 
@@ -98,7 +98,7 @@ def test_manifest_tells_what_it_is(folder):
     """Run, as-of, rows, checks, and size and checksum of every file there is."""
     info = publish_packages(folder, "run-1", MANY)
     manifest = json.loads((info.path / MANIFEST).read_text())
-    assert (manifest["schema_version"], manifest["run_id"], manifest["as_of_at"]) == (2, "run-1", hour(24).isoformat())
+    assert (manifest["schema_version"], manifest["run_id"], manifest["as_of_at"]) == (SCHEMA_VERSION, "run-1", hour(24).isoformat())
     assert manifest["counts"] == dict(info.counts)
     assert manifest["counts"]["packages"] == 30
     assert {check["name"] for check in manifest["checks"]} == {check.name for check in info.checks}

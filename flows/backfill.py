@@ -1,0 +1,61 @@
+"""The backfill as a Prefect flow: entry point of deployments, and of ``packhouse backfill`` on this machine.
+
+Started by hand with its window; it may run beside the scheduled harvest (``flows/past_runs.py`` says how).
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime
+from pathlib import Path
+
+from prefect import flow
+from prefect.artifacts import acreate_markdown_artifact
+
+from flows.backfilling import backfill_sequence
+from flows.harvest import letting_go, run_task
+from flows.past_window import BackfillOptions
+from flows.report import RunReport
+from settings import CONFIG_FILE, load_settings
+
+
+@flow(name="backfill", flow_run_name="Backfill {since} to {until}", persist_result=False)
+async def backfill(
+    since: date,
+    until: date,
+    slugs: list[str] | None = None,
+    full: bool = False,  # noqa: FBT001, FBT002 - a field of a form
+    every: str | None = None,
+    budget: int | None = None,
+    fixed_now: datetime | None = None,
+    settings: dict[str, str] | None = None,
+) -> RunReport:
+    """Ask GitHub for commits and retained stars by day of a window of the past, and PyPI for projects never harvested.
+
+    Args:
+        since: first UTC day wanted.
+        until: last UTC day wanted; it must be over.
+        slugs: only these packages; empty means the whole catalog.
+        full: ask for days that are known already, too.
+        every: day, week or month; makes rows of period_records.
+        budget: stop asking GitHub after this many quota units.
+        fixed_now: a clock that stands still, for tests.
+        settings: settings by name that override the environment of the worker; never a token.
+    """
+    options = BackfillOptions(
+        since=since,
+        until=until,
+        slugs=tuple(slugs or ()),
+        full=full,
+        every=every,
+        budget=budget,
+        fixed_now=fixed_now,
+        settings=settings or {},
+    )
+    settings_in_force = load_settings(options.settings, os.environ, Path(CONFIG_FILE))
+    with letting_go():
+        report = await backfill_sequence(options, settings_in_force, run_step=run_task, engine="prefect")
+    await acreate_markdown_artifact(
+        key="backfill-report", markdown=report.markdown(), description="What the backfill asked, cost and found"
+    )
+    return report
