@@ -333,3 +333,21 @@ def test_completion_scripts_are_printed(harvested: Bench) -> None:
     """Each supported shell gets its script."""
     for shell in ("bash", "zsh", "fish"):
         assert b"_PACKHOUSE_COMPLETE" in packhouse(harvested, "completion", shell).stdout
+
+
+def test_the_past_is_shown_and_compared(harvested: Bench) -> None:
+    """A record as of a time, by slug or id; before the first publication there is none, and nonsense is told."""
+    for name in ("django-scheduler", "1776"):
+        assert packhouse(harvested, "show", name, "--as-of", "2026-02-16").stdout == SAMPLE + b"\n"
+    explained(
+        packhouse(harvested, "show", "django-scheduler", "--as-of", "2026-02-15T22:00"), 1, "No package 'django-scheduler' was published"
+    )
+    explained(packhouse(harvested, "show", "django-scheduler", "--as-of", "last week"), 2, "'last week' is no time", "2026-02-15T22:00")
+    done = packhouse(harvested, "diff", "2026-02-16", "2026-02-17", "--format", "json")
+    assert json.loads(done.stdout) == []
+    done = packhouse(harvested, "diff", "2026-02-01", "2026-02-17", "--format", "json")
+    assert {row["change"] for row in json.loads(done.stdout)} == {"added"}
+    explained(
+        packhouse(harvested, "diff", "20260101T000000Z-0001", "2026-02-17"), 1, "no run that was published is named so", "from publications"
+    )
+    explained(packhouse(harvested, "publish", "--as-of", "2020-01-01"), 1, "nothing was published", "from publications")
