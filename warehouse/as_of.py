@@ -213,7 +213,7 @@ _PACKAGES = "CREATE MACRO $catalog.main.packages_as_of(ts) AS TABLE WITH $steps 
 
 # As Django REST framework prints them: links by id, times in a zone with its offset, text as it is.
 _PAYLOAD = """
-CREATE MACRO $catalog.main.payload_as_of(wanted, ts, base_url := 'http://127.0.0.1:8000', time_zone := 'America/New_York') AS TABLE
+CREATE MACRO $catalog.main.$name(wanted, ts, base_url := 'http://127.0.0.1:8000', time_zone := 'America/New_York') AS TABLE
 SELECT replace(replace(to_json({
     'category': base_url || '/api/v4/categories/' || category_id || '/',
     'grids': list_transform(grid_ids, lambda g: base_url || '/api/v4/grids/' || g || '/'),
@@ -234,7 +234,7 @@ SELECT replace(replace(to_json({
     'commits_over_52': weeks,
     'participants': participants
 })::VARCHAR, chr(8232), '\\u2028'), chr(8233), '\\u2029') AS payload
-FROM packages_as_of(ts) WHERE slug = wanted
+FROM $records(ts) WHERE slug = wanted
 """
 _TIME = """strftime(timezone(time_zone, $column), '%Y-%m-%dT%H:%M:%S') ||
         CASE WHEN epoch_us($column) % 1000000 = 0 THEN '' ELSE strftime($column, '.%f') END ||
@@ -246,15 +246,17 @@ _TIME = """strftime(timezone(time_zone, $column), '%Y-%m-%dT%H:%M:%S') ||
 
 def as_of_macros(catalog: str) -> list[str]:
     """The statements that make both macros in an attached database that has the tables of a publication."""
-    names = ", ".join(PACKAGES.names)
+    columns = ", ".join(PACKAGES.names)
     return [
-        fill(_PACKAGES, catalog=catalog, steps=",\n".join(_steps()), columns=names),
-        fill(
-            _PAYLOAD,
-            catalog=catalog,
-            **{name: fill(_TIME, column=name) for name in ("last_commit_at", "fetched_at", "created_at", "modified_at")},
-        ),
+        fill(_PACKAGES, catalog=catalog, steps=",\n".join(_steps()), columns=columns),
+        payload_macro(catalog, "payload_as_of", "packages_as_of"),
     ]
+
+
+def payload_macro(catalog: str, name: str, records: str) -> str:
+    """The statement that makes a macro which spells one record of the macro ``records`` as v4 does."""
+    times = {column: fill(_TIME, column=column) for column in ("last_commit_at", "fetched_at", "created_at", "modified_at")}
+    return fill(_PAYLOAD, catalog=catalog, name=name, records=records, **times)
 
 
 def known_rows(facet: str, schema: str) -> str:

@@ -31,6 +31,7 @@ from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, columns_of, ddl, 
 from warehouse.durable import make_folder, point, remove_tree, sync_file, sync_folder
 from warehouse.errors import PublicationFailed
 from warehouse.folder import DataFolder, checked_name
+from warehouse.hindsight import hindsight_macros
 from warehouse.store import Store
 
 SCHEMA_VERSION = 3
@@ -152,7 +153,7 @@ def _fill_database(
     for table in PUBLIC_TABLES:
         make_public_table(connection, "staged", table)
     connection.execute("USE staged.main")  # where the macros' tables are
-    for statement in as_of_macros("staged"):
+    for statement in (*as_of_macros("staged"), *hindsight_macros("staged")):
         connection.execute(statement)
     connection.execute("USE memory.main")
     connection.commit()
