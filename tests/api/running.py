@@ -11,16 +11,16 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from api.app import wrap
 from api.current import Current
-from api.server import configure
+from api.server import _listen, configure
 from api.snapshot import take_snapshot
 from tests.api.sample_rows import NEW_YORK, Rows
 
 
-def app_over(rows: Rows, folder: Path, base_url: str | None = None) -> Starlette:
+def app_over(rows: Rows, folder: Path, base_url: str | None = None) -> ASGIApp:
     """Make the application over a publication that is only rows."""
     pointer = folder / "current"
     pointer.symlink_to("published/first")
@@ -28,10 +28,10 @@ def app_over(rows: Rows, folder: Path, base_url: str | None = None) -> Starlette
 
 
 @contextmanager
-def running(app: Starlette) -> Iterator[int]:
+def running(app: ASGIApp) -> Iterator[int]:
     """Serve ``app`` on loopback as `packhouse serve` does; yields the port."""
     server = uvicorn.Server(configure(app))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with _listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
