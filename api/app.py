@@ -12,22 +12,26 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 from zoneinfo import ZoneInfo
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.answers import Asked, answer
 from api.bodies import Bodies
 from api.current import Current
+from api.delivery import Delivery, closing, deliver, has_already, not_modified
+from api.health import health
 from api.negotiation import ANYTHING
-from api.proxies import Network, forwarded_origin, is_trusted
-from api.replies import Reply, failure
+from api.proxies import Headers, Network, forwarded_origin, is_trusted
+from api.replies import failure
 from api.snapshot import load_snapshot
 from warehouse.folder import DataFolder
 
 LARGEST_KEPT = 8192  # bytes of an answer that is worth keeping whole
+MOST_HEADERS = 100  # gunicorn's limit
+LARGEST_HEADERS = 32_768  # bytes of all of them
+
+_FLOOD = f"The request has more than {MOST_HEADERS} headers or {LARGEST_HEADERS} bytes of them."
 
 log = logging.getLogger("packhouse.api")
-
-Sendable = tuple[Message, Message]
 
 
 def create_app(
@@ -36,61 +40,76 @@ def create_app(
     zone: ZoneInfo,
     base_url: str | None,
     trusted_proxies: Sequence[Network] = (),
+    is_shared: bool = False,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> ASGIApp:
     """Serve the current publication of a data folder, and each later one from at most a second after ``current`` moves.
 
     Times are printed in ``zone``; links begin with ``base_url``, or with the scheme and host of each request, which
-    ``trusted_proxies`` may tell. The first publication is loaded here: raises NothingPublished when there is none that can be read.
+    ``trusted_proxies`` may tell. With ``is_shared`` scripts of any web page may read it. The first publication is loaded
+    here: raises NothingPublished when there is none that can be read.
     """
     folder = DataFolder(data)
     current = Current(folder.current, partial(load_snapshot, folder), zone=zone, monotonic=monotonic)
-    return wrap(current, base_url, trusted_proxies)
+    return wrap(current, base_url, trusted_proxies, is_shared=is_shared)
 
 
-def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Network] = ()) -> ASGIApp:
+def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Network] = (), *, is_shared: bool = False) -> ASGIApp:
     """Build the application over publications that are loaded already."""
     base = base_url.rstrip("/") if base_url else None
+    flooded = deliver(failure(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _FLOOD, is_resource=False), "")
+
+    def deliver_answer(asked: Asked, bodies: Bodies) -> Delivery:
+        """Answer, from what was answered to the same question before if it was a small and plain one."""
+        kept: Delivery | None = bodies.answers.get(asked)
+        if kept is not None:
+            return kept
+        reply = health(asked.path, asked.method, bodies.snapshot, current.complaint)
+        if reply is not None:
+            return deliver(reply, "")
+        reply = answer(asked, bodies, base)
+        delivery = deliver(reply, asked.method, is_shared=is_shared)
+        if reply.status == HTTPStatus.OK and not asked.query and len(reply.body) <= LARGEST_KEPT:
+            bodies.answers.keep(asked, delivery)
+        return delivery
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         bodies = await current.bodies()
         try:
-            start, body = _answer(to_asked(scope, trusted_proxies), bodies, base)
+            asked, if_none_match = to_asked(scope, trusted_proxies)
+            delivery = deliver_answer(asked, bodies) if not is_flood(scope["headers"]) else flooded
+            if has_already(delivery, if_none_match):
+                delivery = not_modified(delivery)
+            if has_body(scope["headers"]):
+                delivery = closing(delivery)
         except Exception:
             log.exception("cannot answer %s %r", scope["method"], scope["raw_path"])
-            start, body = to_sendable(failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.", is_resource=False))
-        await send(start)
-        await send(body)
+            delivery = deliver(failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.", is_resource=False), scope["method"])
+        await send(delivery.start)
+        await send(delivery.body)
 
     return app
 
 
-def _answer(asked: Asked, bodies: Bodies, base_url: str | None) -> Sendable:
-    """Answer, from what was answered to the same question before if it was a small and plain one."""
-    kept: Sendable | None = bodies.answers.get(asked)
-    if kept is not None:
-        return kept
-    reply = answer(asked, bodies, base_url)
-    sendable = to_sendable(reply)
-    if reply.status == HTTPStatus.OK and not asked.query and len(reply.body) <= LARGEST_KEPT:
-        bodies.answers.keep(asked, sendable)
-    return sendable
+def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> tuple[Asked, bytes | None]:
+    """Take from a request what an answer depends on, and its If-None-Match header.
 
-
-def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> Asked:
-    """Take from a request what an answer depends on; without a Host header (HTTP/1.0) the socket's address stands for it."""
-    host = accept = None
+    Without a Host header (HTTP/1.0) the socket's address stands for it.
+    """
+    host = accept = if_none_match = None
     for name, value in scope["headers"]:
         if name == b"host":
             host = value.decode("latin-1")
         elif name == b"accept":
             accept = value.decode("latin-1") if accept is None else f"{accept},{value.decode('latin-1')}"
+        elif name == b"if-none-match":
+            if_none_match = value if if_none_match is None else if_none_match + b"," + value
     scheme = scope["scheme"]
     if host is None:
         host = _own_host(scope)
     if trusted_proxies and is_trusted((scope.get("client") or (None,))[0], trusted_proxies):
         scheme, host = forwarded_origin(scope["headers"], scheme, host)
-    return Asked(
+    asked = Asked(
         method=scope["method"],
         scheme=scheme,
         host=host,
@@ -98,21 +117,23 @@ def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> Asked:
         query=scope["query_string"].decode("latin-1"),
         accept=ANYTHING if accept is None else accept,
     )
+    return asked, if_none_match
+
+
+def is_flood(headers: Headers) -> bool:
+    """Tell whether a request has more headers than anyone needs."""
+    return len(headers) > MOST_HEADERS or sum([len(name) + len(value) for name, value in headers]) > LARGEST_HEADERS
+
+
+def has_body(headers: Headers) -> bool:
+    """Tell whether a request announces a body."""
+    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
 
 
 def decode_path(raw: bytes) -> str:
     """Undo percent-encoding; bytes that are no UTF-8 stay encoded, as Django leaves them."""
     decoded = unquote_to_bytes(raw) if b"%" in raw else raw
     return decoded.decode("utf-8", _STAY_ENCODED)
-
-
-def to_sendable(reply: Reply) -> Sendable:
-    """Turn a reply into the two messages ASGI sends, its headers in their order."""
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
-    return {"type": "http.response.start", "status": int(reply.status), "headers": headers}, {
-        "type": "http.response.body",
-        "body": reply.body,
-    }
 
 
 def _own_host(scope: Scope) -> str:

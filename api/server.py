@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api.app import create_app
+from api.connections import HurriedProtocol
 from api.proxies import Network
 from transforms.payload import API_PATH
 
@@ -38,6 +39,7 @@ def serve(
     host: str,
     port: int,
     trusted_proxies: Sequence[Network] = (),
+    is_shared: bool = False,
     announce: Callable[[str], None] = _to_stderr,
 ) -> None:
     """Serve the current publication of ``data`` until SIGINT or SIGTERM, then finish open requests and return.
@@ -45,7 +47,7 @@ def serve(
     Port 0 takes a free one; ``announce`` is told the address once requests can come. Raises CannotServe when the address
     cannot be had, and before that NothingPublished or whatever else keeps the publication from being read.
     """
-    app = create_app(data, zone=zone, base_url=base_url, trusted_proxies=trusted_proxies)
+    app = create_app(data, zone=zone, base_url=base_url, trusted_proxies=trusted_proxies, is_shared=is_shared)
     server = uvicorn.Server(configure(app))
     with _listen(host, port) as listener, _signals_end(server):
         announce(f"serving {data} at {_address(listener)} (Ctrl-C ends)")
@@ -53,10 +55,10 @@ def serve(
 
 
 def configure(app: ASGIApp) -> uvicorn.Config:
-    """Tell uvicorn how to serve the application: its plain HTTP/1.1, no access log, no Server header."""
+    """Tell uvicorn how to serve the application: HTTP/1.1 in a hurry, no access log, no Server header."""
     return uvicorn.Config(
         app,
-        http="h11",
+        http=HurriedProtocol,
         loop="asyncio",
         ws="none",
         lifespan="off",

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from api.routes import CATEGORIES, GRIDS, PACKAGES
@@ -69,13 +70,15 @@ class Shelf:
 class Snapshot:
     """A whole publication: ``shelves`` by kind, for each grid's id the ids of its packages by title, and what search finds.
 
-    The entries of ``index`` are ``findable``: kind and row.
+    The entries of ``index`` are ``findable``: kind and row. ``run_id`` and ``as_of_at`` are the publication's, where it is one.
     """
 
     shelves: Mapping[str, Shelf]
     members: Mapping[int, Sequence[int]]
     index: SearchIndex
     findable: Sequence[tuple[str, Row]]
+    run_id: str | None = None
+    as_of_at: datetime | None = None
 
     def category_title(self, row: Row) -> str:
         """Title of the category of a package; empty for one that is not among the categories."""
@@ -99,7 +102,7 @@ def take_snapshot(tables: Tables) -> Snapshot:
 def load_snapshot(folder: DataFolder) -> Snapshot:
     """Read the current publication; raises NothingPublished when there is none that can be read."""
     with open_current(folder) as publication:
-        return take_snapshot(publication)
+        return replace(take_snapshot(publication), run_id=publication.run_id, as_of_at=publication.as_of_at)
 
 
 def _shelve(rows: Iterable[Mapping[str, Any]]) -> Shelf:
