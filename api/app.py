@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.answers import Asked, answer
 from api.bodies import Bodies
 from api.current import Current
-from api.delivery import Delivery, closing, deliver, has_already, not_modified
+from api.delivery import Delivery, closing, compress, deliver, has_already, not_modified, wants_gzip
 from api.health import health
 from api.negotiation import ANYTHING
 from api.proxies import Headers, Network, forwarded_origin, is_trusted
@@ -59,9 +60,9 @@ def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Netwo
     base = base_url.rstrip("/") if base_url else None
     flooded = deliver(failure(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _FLOOD, is_resource=False), "")
 
-    def deliver_answer(asked: Asked, bodies: Bodies) -> Delivery:
+    def deliver_answer(asked: Asked, bodies: Bodies, *, is_packed: bool) -> Delivery:
         """Answer, from what was answered to the same question before if it was a small and plain one."""
-        kept: Delivery | None = bodies.answers.get(asked)
+        kept: Delivery | None = bodies.answers.get((asked, is_packed))
         if kept is not None:
             return kept
         reply = health(asked.path, asked.method, bodies.snapshot, current.complaint)
@@ -69,18 +70,21 @@ def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Netwo
             return deliver(reply, "")
         reply = answer(asked, bodies, base)
         delivery = deliver(reply, asked.method, is_shared=is_shared)
+        if is_packed:
+            delivery = compress(delivery)
         if reply.status == HTTPStatus.OK and not asked.query and len(reply.body) <= LARGEST_KEPT:
-            bodies.answers.keep(asked, delivery)
+            bodies.answers.keep((asked, is_packed), delivery)
         return delivery
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         bodies = await current.bodies()
         try:
-            asked, if_none_match = to_asked(scope, trusted_proxies)
-            delivery = deliver_answer(asked, bodies) if not is_flood(scope["headers"]) else flooded
-            if has_already(delivery, if_none_match):
+            headers = scope["headers"]
+            asked, wished = to_asked(scope, trusted_proxies)
+            delivery = flooded if is_flood(headers) else deliver_answer(asked, bodies, is_packed=wants_gzip(wished.accept_encoding))
+            if has_already(delivery, wished.if_none_match):
                 delivery = not_modified(delivery)
-            if has_body(scope["headers"]):
+            if has_body(headers):
                 delivery = closing(delivery)
         except Exception:
             log.exception("cannot answer %s %r", scope["method"], scope["raw_path"])
@@ -91,12 +95,19 @@ def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Netwo
     return app
 
 
-def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> tuple[Asked, bytes | None]:
-    """Take from a request what an answer depends on, and its If-None-Match header.
+class Wished(NamedTuple):
+    """How an asker would have its answer sent, as headers say."""
+
+    if_none_match: bytes | None
+    accept_encoding: bytes | None
+
+
+def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> tuple[Asked, Wished]:
+    """Take from a request what an answer depends on, and how it should be sent.
 
     Without a Host header (HTTP/1.0) the socket's address stands for it.
     """
-    host = accept = if_none_match = None
+    host = accept = if_none_match = accept_encoding = None
     for name, value in scope["headers"]:
         if name == b"host":
             host = value.decode("latin-1")
@@ -104,6 +115,8 @@ def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> tuple[Ask
             accept = value.decode("latin-1") if accept is None else f"{accept},{value.decode('latin-1')}"
         elif name == b"if-none-match":
             if_none_match = value if if_none_match is None else if_none_match + b"," + value
+        elif name == b"accept-encoding":
+            accept_encoding = value if accept_encoding is None else accept_encoding + b"," + value
     scheme = scope["scheme"]
     if host is None:
         host = _own_host(scope)
@@ -117,7 +130,7 @@ def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> tuple[Ask
         query=scope["query_string"].decode("latin-1"),
         accept=ANYTHING if accept is None else accept,
     )
-    return asked, if_none_match
+    return asked, Wished(if_none_match, accept_encoding)
 
 
 def is_flood(headers: Headers) -> bool:

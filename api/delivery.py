@@ -1,10 +1,11 @@
-"""From a reply to what ASGI sends: the tag that lets an asker keep what it has, the headers that share it with scripts. Pure.
+"""From a reply to what ASGI sends: the tag that lets an asker keep what it has, sharing with scripts, compression. Pure.
 
 A tag is made of the bytes it stands for (RFC 9110, 8.8.3), so it outlives a publication that changed nothing in them.
 """
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 from hashlib import blake2b
 from http import HTTPStatus
@@ -14,6 +15,8 @@ from starlette.types import Message
 from api.replies import METHODS, Reply
 
 TAG_BYTES = 12
+SMALLEST_COMPRESSED = 1024  # bytes; below, a packet is a packet
+COMPRESSION = 5
 
 _SHARED = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"ETag"))
 _PREFLIGHT = ((b"access-control-allow-methods", METHODS.encode()), (b"access-control-allow-headers", b"*"))
@@ -55,6 +58,29 @@ def has_already(delivery: Delivery, if_none_match: bytes | None) -> bool:
         return False
     tags = [tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")]
     return delivery.tag in tags or b"*" in tags
+
+
+def wants_gzip(accept_encoding: bytes | None) -> bool:
+    """Tell whether an Accept-Encoding header allows gzip (RFC 9110, 12.5.3)."""
+    for part in (accept_encoding or b"").lower().split(b","):
+        name, _, weight = part.partition(b";")
+        if name.strip() in (b"gzip", b"*"):
+            return weight.replace(b" ", b"").rstrip(b"0").rstrip(b".") not in (b"q=", b"q=0")
+    return False
+
+
+def compress(delivery: Delivery) -> Delivery:
+    """Compress an answer that is long enough; its tag becomes a weak one, since the bytes are others."""
+    body: bytes = delivery.body["body"]
+    if len(body) < SMALLEST_COMPRESSED:
+        return delivery
+    packed = gzip.compress(body, COMPRESSION, mtime=0)
+    changed = {b"content-length": str(len(packed)).encode(), b"vary": b"Accept, Accept-Encoding"}
+    if delivery.tag is not None:
+        changed[b"etag"] = b"W/" + delivery.tag
+    headers = [(name, changed.get(name, value)) for name, value in delivery.start["headers"]]
+    start = {**delivery.start, "headers": [*headers, (b"content-encoding", b"gzip")]}
+    return Delivery(tag=delivery.tag, start=start, body={**delivery.body, "body": packed})
 
 
 def closing(delivery: Delivery) -> Delivery:

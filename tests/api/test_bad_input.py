@@ -8,6 +8,8 @@ import re
 import socket
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from api.connections import HurriedProtocol
 from tests.api.running import app_over, ask, running, send
@@ -171,3 +173,18 @@ def test_forwarded_headers_of_strangers_count_for_nothing(port, tmp_path):
             own, b"GET /api/v4/ HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n"
         )
     assert b'"grids":"http://a/api/v4/grids/"' in said
+
+
+PIECES = st.sampled_from(
+    b"GET|POST| |/api/v4/|packages/|1776/|?|&|limit=1| HTTP/1.1|\r\n|\n|Host: a|:|\t|Content-Length: 5|Transfer-Encoding: chunked"
+    b"|0\r\n\r\n|Accept: text/html|Connection: keep-alive|Upgrade: websocket|Connection: upgrade|%00|%ff|#|,".split(b"|")
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([b"", b"GET ", GET, GET.partition(b"Host")[0]]), st.lists(PIECES | st.binary(max_size=8), max_size=24).map(b"".join))
+def test_no_bytes_are_an_error_of_ours(port, begun, sent):
+    """Whatever bytes are sent, every answer that comes is 2xx, 3xx or 4xx and shows nothing of the inside."""
+    said = send(port, begun + sent + b"\r\n\r\n")
+    assert all(200 <= status < 500 for status in statuses(said))
+    assert b"Traceback" not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 
@@ -73,6 +74,32 @@ def test_sharing_is_off_unless_set(port, tmp_path):
         assert fetch(shared, "/api/v4/packages/1776/", f"If-None-Match: {headers['etag']}")[1]["access-control-allow-origin"] == "*"
         before = fetch(shared, "/api/v4/packages/", "Origin: https://b.example", "Access-Control-Request-Method: GET", method="OPTIONS")
     assert (before[0], before[1]["access-control-allow-methods"]) == (200, "get, head, options")
+
+
+@pytest.mark.parametrize(
+    ("wish", "is_packed"),
+    [
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("br", False),
+        ("identity", False),
+    ],
+)
+def test_long_answers_are_compressed_for_who_can_read_them(port, wish, is_packed):
+    """Gzip where it is allowed and worth it: the same bytes inside, a true length, a weak tag that the whole answer knows too."""
+    plain = fetch(port, "/api/v4/packages/1776/")
+    status, headers, body = fetch(port, "/api/v4/packages/1776/", f"Accept-Encoding: {wish}")
+    assert (status, headers["content-length"]) == (200, str(len(body)))
+    assert ("content-encoding" in headers) is is_packed
+    if is_packed:
+        assert gzip.decompress(body) == plain[2]
+        assert (headers["vary"], headers["etag"]) == ("accept, accept-encoding", f"w/{plain[1]['etag']}")
+        again = fetch(port, "/api/v4/packages/1776/", f"Accept-Encoding: {wish}", f"If-None-Match: W/{plain[1]['etag']}")
+        assert (again[0], again[2]) == (304, b"")
+    assert "content-encoding" not in fetch(port, "/api/v4/categories/3/", f"Accept-Encoding: {wish}")[1]
 
 
 def test_health(port):
