@@ -107,10 +107,11 @@ def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> tuple[Ask
 
     Without a Host header (HTTP/1.0) the socket's address stands for it.
     """
-    host = accept = if_none_match = accept_encoding = None
+    host: str | None = None
+    accept = if_none_match = accept_encoding = None
     for name, value in scope["headers"]:
         if name == b"host":
-            host = value.decode("latin-1")
+            host = value.decode("latin-1") if host is None else ""  # two of them name no host
         elif name == b"accept":
             accept = value.decode("latin-1") if accept is None else f"{accept},{value.decode('latin-1')}"
         elif name == b"if-none-match":
@@ -119,7 +120,7 @@ def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> tuple[Ask
             accept_encoding = value if accept_encoding is None else accept_encoding + b"," + value
     scheme = scope["scheme"]
     if host is None:
-        host = _own_host(scope)
+        host = _own_host(scope) if scope["http_version"] == "1.0" else ""
     if trusted_proxies and is_trusted((scope.get("client") or (None,))[0], trusted_proxies):
         scheme, host = forwarded_origin(scope["headers"], scheme, host)
     asked = Asked(

@@ -59,7 +59,7 @@ def statuses(said: bytes) -> list[int]:
         ("/api/v4/search/?q=" + "a%20" * 2000, 200),
         ("/api/v4/search/?q=title:%20-x%20%22", 200),
         ("/api/v4/packages/?limit=" + "9" * 8000, 200),
-        ("http://a/api/v4/", 404),
+        ("http://a/api/v4/", 200),
         ("*", 404),
     ],
 )
@@ -77,6 +77,8 @@ def test_odd_targets_are_answered(port, target, status):
         b"GET /api/v4/\xff HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /api/v4/ x HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /api/v4/ HTTP/1.1\r\n\r\n",
+        b"BREW /api/v4/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"get /api/v4/ HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /api/v4/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b"GET /api/v4/ HTTP/1.1\r\nHost : a\r\n\r\n",
         b"GET /api/v4/ HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n",

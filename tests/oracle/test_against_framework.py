@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(
     not PYTHON.exists(), reason="the incumbent's stack is not installed: `make check` does it, in .cache/oracle; it needs the package index"
 )
 
-METHODS = st.sampled_from(["GET"] * 8 + ["HEAD", "HEAD", "OPTIONS", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"])
+METHODS = st.sampled_from(["GET"] * 8 + ["HEAD", "HEAD", "OPTIONS", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
 KINDS = st.sampled_from(["packages", "packages", "grids", "categories"])
 KNOWN = st.sampled_from(["1776", "62", "1", "2", "3", "77", "99", "django-scheduler", "odd-one", "calendars", "caf%C3%A9", "twin"])
 LOOKUPS = st.one_of(
