@@ -329,7 +329,16 @@ def serve(*, host: str, port: int, **places: str | None) -> None:
     from api.server import serve as serve_api
 
     settings = _settings(**places)
-    serve_api(settings.data, zone=settings.time_zone, base_url=settings.base_url, host=host, port=port, announce=_say)
+    serve_api(
+        settings.data,
+        zone=settings.time_zone,
+        base_url=settings.base_url,
+        host=host,
+        port=port,
+        trusted_proxies=settings.trusted_proxies or (),
+        is_shared=settings.cors,
+        announce=_say,
+    )
 
 
 @cli.command()

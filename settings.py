@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,6 +51,8 @@ class Settings:
     concurrency: int
     max_age: timedelta
     base_url: str | None
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] | None
+    cors: bool
     contact: str | None
     origins: Mapping[str, str]
 
@@ -177,6 +179,17 @@ def _contact(text: str) -> str:
     return text
 
 
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    networks = []
+    for part in text.split(","):
+        try:
+            networks.append(ip_network(part.strip()))
+        except ValueError:
+            message = f"{_shown(part.strip())} is not an address or a network: write for example 127.0.0.1 or 10.0.0.0/8"
+            raise ValueError(message) from None
+    return tuple(networks)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One setting: its variable, its key in ``packhouse.toml``, default (as text; ``None`` = unset), parser and meaning."""
@@ -256,6 +269,20 @@ FIELDS: tuple[Field, ...] = (
         default=None,
         parse=_link,
         meaning="Start of the links in the payload; without it the API uses the host it was asked under.",
+    ),
+    Field(
+        name="trusted_proxies",
+        variable="PACKHOUSE_TRUSTED_PROXIES",
+        default=None,
+        parse=_networks,
+        meaning="Addresses or networks, with commas between, whose X-Forwarded-Proto and X-Forwarded-Host the API believes.",
+    ),
+    Field(
+        name="cors",
+        variable="PACKHOUSE_CORS",
+        default="off",
+        parse=_switch,
+        meaning="on lets scripts on any web page read the API (Access-Control-Allow-Origin: *).",
     ),
     Field(
         name="contact",

@@ -2,67 +2,165 @@
 
 from __future__ import annotations
 
+import codecs
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 from zoneinfo import ZoneInfo
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.answers import Asked, answer
+from api.bodies import Bodies
 from api.current import Current
-from api.replies import Reply, failure
+from api.delivery import Delivery, closing, compress, deliver, has_already, not_modified, wants_gzip
+from api.health import health
+from api.negotiation import ANYTHING
+from api.proxies import Headers, Network, forwarded_origin, is_trusted
+from api.replies import failure
 from api.snapshot import load_snapshot
 from warehouse.folder import DataFolder
 
+LARGEST_KEPT = 8192  # bytes of an answer that is worth keeping whole
+MOST_HEADERS = 100  # gunicorn's limit
+LARGEST_HEADERS = 32_768  # bytes of all of them
 
-def create_app(data: Path, *, zone: ZoneInfo, base_url: str | None, monotonic: Callable[[], float] = time.monotonic) -> Starlette:
+_FLOOD = f"The request has more than {MOST_HEADERS} headers or {LARGEST_HEADERS} bytes of them."
+
+log = logging.getLogger("packhouse.api")
+
+
+def create_app(
+    data: Path,
+    *,
+    zone: ZoneInfo,
+    base_url: str | None,
+    trusted_proxies: Sequence[Network] = (),
+    is_shared: bool = False,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> ASGIApp:
     """Serve the current publication of a data folder, and each later one from at most a second after ``current`` moves.
 
-    Times are printed in ``zone``; links begin with ``base_url``, or with the scheme and host of each request. The first
-    publication is loaded here: raises NothingPublished when there is none that can be read.
+    Times are printed in ``zone``; links begin with ``base_url``, or with the scheme and host of each request, which
+    ``trusted_proxies`` may tell. With ``is_shared`` scripts of any web page may read it. The first publication is loaded
+    here: raises NothingPublished when there is none that can be read.
     """
     folder = DataFolder(data)
     current = Current(folder.current, partial(load_snapshot, folder), zone=zone, monotonic=monotonic)
-    return wrap(current, base_url)
+    return wrap(current, base_url, trusted_proxies, is_shared=is_shared)
 
 
-def wrap(current: Current, base_url: str | None) -> Starlette:
+def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Network] = (), *, is_shared: bool = False) -> ASGIApp:
     """Build the application over publications that are loaded already."""
     base = base_url.rstrip("/") if base_url else None
+    flooded = deliver(failure(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _FLOOD, is_resource=False), "")
 
-    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+    def deliver_answer(asked: Asked, bodies: Bodies, *, is_packed: bool) -> Delivery:
+        """Answer, from what was answered to the same question before if it was a small and plain one."""
+        kept: Delivery | None = bodies.answers.get((asked, is_packed))
+        if kept is not None:
+            return kept
+        reply = health(asked.path, asked.method, bodies.snapshot, current.complaint)
+        if reply is not None:
+            return deliver(reply, "")
+        reply = answer(asked, bodies, base)
+        delivery = deliver(reply, asked.method, is_shared=is_shared)
+        if is_packed:
+            delivery = compress(delivery)
+        if reply.status == HTTPStatus.OK and not asked.query and len(reply.body) <= LARGEST_KEPT:
+            bodies.answers.keep((asked, is_packed), delivery)
+        return delivery
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         bodies = await current.bodies()
-        await to_response(answer(to_asked(Request(scope)), bodies, base))(scope, receive, send)
+        try:
+            headers = scope["headers"]
+            asked, wished = to_asked(scope, trusted_proxies)
+            delivery = flooded if is_flood(headers) else deliver_answer(asked, bodies, is_packed=wants_gzip(wished.accept_encoding))
+            if has_already(delivery, wished.if_none_match):
+                delivery = not_modified(delivery)
+            if has_body(headers):
+                delivery = closing(delivery)
+        except Exception:
+            log.exception("cannot answer %s %r", scope["method"], scope["raw_path"])
+            delivery = deliver(failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.", is_resource=False), scope["method"])
+        await send(delivery.start)
+        await send(delivery.body)
 
-    async def crash(_request: Request, _error: Exception) -> Response:
-        return to_response(failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.", is_resource=False))
-
-    app = Starlette(exception_handlers={Exception: crash})
-    app.router.default = endpoint  # every path, also those Starlette's routes cannot express
     return app
 
 
-def to_asked(request: Request) -> Asked:
-    """Take from a request what an answer depends on; without a Host header (HTTP/1.0) the socket's address stands for it."""
-    scope = request.scope
+class Wished(NamedTuple):
+    """How an asker would have its answer sent, as headers say."""
+
+    if_none_match: bytes | None
+    accept_encoding: bytes | None
+
+
+def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> tuple[Asked, Wished]:
+    """Take from a request what an answer depends on, and how it should be sent.
+
+    Without a Host header (HTTP/1.0) the socket's address stands for it.
+    """
+    host: str | None = None
+    accept = if_none_match = accept_encoding = None
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value.decode("latin-1") if host is None else ""  # two of them name no host
+        elif name == b"accept":
+            accept = value.decode("latin-1") if accept is None else f"{accept},{value.decode('latin-1')}"
+        elif name == b"if-none-match":
+            if_none_match = value if if_none_match is None else if_none_match + b"," + value
+        elif name == b"accept-encoding":
+            accept_encoding = value if accept_encoding is None else accept_encoding + b"," + value
+    scheme = scope["scheme"]
+    if host is None:
+        host = _own_host(scope) if scope["http_version"] == "1.0" else ""
+    if trusted_proxies and is_trusted((scope.get("client") or (None,))[0], trusted_proxies):
+        scheme, host = forwarded_origin(scope["headers"], scheme, host)
+    asked = Asked(
+        method=scope["method"],
+        scheme=scheme,
+        host=host,
+        path=decode_path(scope["raw_path"]),
+        query=scope["query_string"].decode("latin-1"),
+        accept=ANYTHING if accept is None else accept,
+    )
+    return asked, Wished(if_none_match, accept_encoding)
+
+
+def is_flood(headers: Headers) -> bool:
+    """Tell whether a request has more headers than anyone needs."""
+    return len(headers) > MOST_HEADERS or sum([len(name) + len(value) for name, value in headers]) > LARGEST_HEADERS
+
+
+def has_body(headers: Headers) -> bool:
+    """Tell whether a request announces a body."""
+    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
+
+
+def decode_path(raw: bytes) -> str:
+    """Undo percent-encoding; bytes that are no UTF-8 stay encoded, as Django leaves them."""
+    decoded = unquote_to_bytes(raw) if b"%" in raw else raw
+    return decoded.decode("utf-8", _STAY_ENCODED)
+
+
+def _own_host(scope: Scope) -> str:
     address, port = scope.get("server") or ("localhost", None)
     is_usual = port is None or port == {"http": 80, "https": 443}.get(scope["scheme"])
     host = f"[{address}]" if ":" in address else address
-    return Asked(
-        method=scope["method"],
-        scheme=scope["scheme"],
-        host=request.headers.get("host", host if is_usual else f"{host}:{port}"),
-        path=scope["path"],
-        query=scope["query_string"].decode("utf-8", "replace"),
-    )
+    return host if is_usual else f"{host}:{port}"
 
 
-def to_response(reply: Reply) -> Response:
-    """Turn a reply into the one thing ASGI sends, with its headers in their order."""
-    return Response(reply.body, status_code=reply.status, headers=dict(reply.headers))
+def _encode_again(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - only decode_path uses it
+    return quote_from_bytes(error.object[error.start : error.end]), error.end
+
+
+_STAY_ENCODED = "packhouse.stay_encoded"
+codecs.register_error(_STAY_ENCODED, _encode_again)

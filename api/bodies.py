@@ -3,44 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
+from api.links import Links
 from api.routes import GRIDS, PACKAGES
 from api.snapshot import Snapshot
-from transforms.payload import Payload, Row, category_payload, grid_payload, list_payload, package_payload, render
+from transforms.payload import (
+    Payload,
+    Row,
+    category_payload,
+    grid_found_payload,
+    grid_payload,
+    list_payload,
+    package_found_payload,
+    package_payload,
+    render,
+)
 
 KEPT = 20_000  # records, about 50 MB
+MOST_FOUND = 20
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Shelter(Generic[Key, Value]):
+    """Keeps at most ``KEPT`` values: callers choose the host in the links, and must not choose our size."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Key, Value] = {}
+        self.get = self._kept.get
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(self, key: Key, value: Value) -> None:
+        """Keep one value more; when there are too many, begin anew."""
+        if len(self._kept) >= KEPT:
+            self._kept.clear()
+        self._kept[key] = value
 
 
 class Bodies:
-    """The records of one snapshot as bytes, for any base address; holds at most ``KEPT`` of them at a time."""
+    """The records of one snapshot as bytes, for any base address; ``answers`` has room for whole answers made of them."""
 
     def __init__(self, snapshot: Snapshot, zone: ZoneInfo) -> None:
         self.snapshot = snapshot
         self._zone = zone
-        self._kept: dict[tuple[str, str, int], bytes] = {}
+        self._records: Shelter[tuple[str, str, int], bytes] = Shelter()
+        self.answers: Shelter[Any, Any] = Shelter()
 
-    def record(self, kind: str, row: Row, base_url: str) -> bytes:
-        """Render one row, with links that begin with ``base_url``."""
-        key = (base_url, kind, row["id"])
-        body = self._kept.get(key)
+    def record(self, kind: str, row: Row, links: Links) -> bytes:
+        """Render one row."""
+        key = (links.base, kind, row["id"])
+        body = self._records.get(key) if links.are_plain else None
         if body is None:
-            body = render(self._payload(kind, row, base_url))
-            if len(self._kept) >= KEPT:
-                self._kept.clear()  # callers choose the host in the links: do not let them choose our size
-            self._kept[key] = body
+            body = render(self._payload(kind, row, links))
+            if links.are_plain:
+                self._records.keep(key, body)
         return body
 
-    def page(self, kind: str, rows: Sequence[Row], links: tuple[str | None, str | None], base_url: str) -> bytes:
-        """Render one page of a list; ``links`` are the next and the previous page."""
+    def page(self, kind: str, rows: Sequence[Row], pages: tuple[str | None, str | None], links: Links) -> bytes:
+        """Render one page of a list; ``pages`` are the addresses of the next and the previous one."""
         count = len(self.snapshot.shelves[kind].rows)
-        frame = render(list_payload(count=count, next_url=links[0], previous_url=links[1], results=[]))
-        records = b",".join([self.record(kind, row, base_url) for row in rows])
+        frame = render(list_payload(count=count, next_url=pages[0], previous_url=pages[1], results=[]))
+        records = b",".join([self.record(kind, row, links) for row in rows])
         return frame.removesuffix(b"]}") + records + b"]}"
 
-    def _payload(self, kind: str, row: Row, base_url: str) -> Payload:
+    def found(self, question: str) -> bytes:
+        """Render what search finds: at most 20 packages and grids, best first; nothing for a question without words."""
+        return render([self._found(*self.snapshot.findable[number]) for number in self.snapshot.index.find(question, MOST_FOUND)])
+
+    def _found(self, kind: str, row: Row) -> Payload:
         if kind == PACKAGES:
-            return package_payload(row, base_url=base_url, zone=self._zone)
+            return package_found_payload(row, self.snapshot.category_title(row), zone=self._zone)
+        return grid_found_payload(row, zone=self._zone)
+
+    def _payload(self, kind: str, row: Row, links: Links) -> Payload:
+        if kind == PACKAGES:
+            return package_payload(row, base_url=links.base, ending=links.ending, zone=self._zone)
         if kind == GRIDS:
-            return grid_payload(row, self.snapshot.members.get(row["id"], ()), base_url=base_url, zone=self._zone)
+            members = self.snapshot.members.get(row["id"], ())
+            return grid_payload(row, members, base_url=links.base, ending=links.ending, zone=self._zone)
         return category_payload(row, zone=self._zone)

@@ -46,7 +46,7 @@ class Current:
         self._bodies = Bodies(load(), zone)
         self._next_look = monotonic() + LOOK_EVERY
         self._is_loading = False
-        self._complaint: str | None = None
+        self.complaint: str | None = None  # why the newest publication is not the one served
 
     async def bodies(self) -> Bodies:
         """Return the bodies to answer one whole request from."""
@@ -69,7 +69,7 @@ class Current:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the new publication, the loaded one is still good
             self._complain(f"cannot read the current publication ({error}); serving the one loaded before")
             return RETRY_EVERY
-        self._complaint = None
+        self.complaint = None
         return LOOK_EVERY
 
     def _look(self) -> str:
@@ -81,6 +81,6 @@ class Current:
         return name
 
     def _complain(self, complaint: str) -> None:
-        if complaint != self._complaint:
-            self._complaint = complaint
+        if complaint != self.complaint:
+            self.complaint = complaint
             log.warning("%s", complaint)

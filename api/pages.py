@@ -6,7 +6,9 @@ https://www.django-rest-framework.org/api-guide/pagination/#limitoffsetpaginatio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+from api.links import Parameters, escape_address
 
 DEFAULT_LIMIT = 20
 
@@ -24,11 +26,10 @@ class Window:
         return slice(self.offset, self.offset + self.limit)
 
 
-def parse_window(query: str) -> Window:
-    """Read ``limit`` and ``offset`` from a query string; of repeated ones the last counts, an unusable one is ignored."""
-    values = parse_qs(query, keep_blank_values=True)
-    limit = _whole(values, "limit")
-    offset = _whole(values, "offset")
+def parse_window(parameters: Parameters) -> Window:
+    """Read ``limit`` and ``offset``; of repeated ones the last counts, an unusable one is ignored."""
+    limit = _whole(parameters, "limit")
+    offset = _whole(parameters, "offset")
     return Window(limit=limit or DEFAULT_LIMIT, offset=offset or 0)
 
 
@@ -46,19 +47,20 @@ def page_links(address: str, query: str, window: Window, count: int) -> tuple[st
     return following, _link(address, query, window.limit, start if start > 0 else None)
 
 
-def _whole(values: dict[str, list[str]], name: str) -> int | None:
+def _whole(parameters: Parameters, name: str) -> int | None:
     """Read a number as ``int`` does (``+5``, `` 5 `` and ``1_0`` are numbers); None if it is missing, negative or none."""
     try:
-        number = int(values[name][-1])
+        number = int(parameters[name][-1])
     except (KeyError, ValueError):
         return None
     return number if number >= 0 else None
 
 
 def _link(address: str, query: str, limit: int, offset: int | None) -> str:
-    parameters = parse_qs(query, keep_blank_values=True)
+    scheme, host, path, given, fragment = urlsplit(f"{address}?{escape_address(query)}")
+    parameters = parse_qs(given, keep_blank_values=True)
     parameters["limit"] = [str(limit)]
     parameters.pop("offset", None)
     if offset is not None:
         parameters["offset"] = [str(offset)]
-    return f"{address}?{urlencode(sorted(parameters.items()), doseq=True)}"
+    return urlunsplit((scheme, host, path, urlencode(sorted(parameters.items()), doseq=True), fragment))

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from api.negotiation import HTML, JSON
 from transforms.payload import render
 
 METHODS = "GET, HEAD, OPTIONS"
-_JSON = "application/json"  # without charset: JSON is UTF-8 (RFC 8259)
+PARSED = (JSON, "application/x-www-form-urlencoded", "multipart/form-data")  # v4 names them, though nothing can be written
+_PAGE = f"{HTML}; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +28,17 @@ class Reply:
 
 def json_reply(body: bytes, *, status: int = HTTPStatus.OK, is_resource: bool = True) -> Reply:
     """Answer with JSON bytes; an address that does not exist (``is_resource`` false) allows no methods."""
-    allow = (("Allow", METHODS),) if is_resource else ()
-    headers = (
-        ("Content-Type", _JSON),
-        ("Vary", "Accept"),
-        *allow,
-        ("X-Frame-Options", "DENY"),
-        ("Content-Length", str(len(body))),
-        *_SECURITY,
-    )
-    return Reply(status=status, headers=headers, body=body)
+    return _reply(JSON, body, status, is_resource=is_resource)  # without charset: JSON is UTF-8 (RFC 8259)
+
+
+def page_reply(body: bytes, *, status: int) -> Reply:
+    """Answer with a page for people."""
+    return _reply(_PAGE, body, status, is_resource=True)
 
 
 def failure(status: int, detail: str, *, is_resource: bool = True) -> Reply:
     """Answer with one sentence under ``detail``, as Django REST framework words its errors."""
-    return json_reply(render({"detail": detail}), status=status, is_resource=is_resource)
+    return json_reply(detail_body(detail), status=status, is_resource=is_resource)
 
 
 def not_found(*, is_resource: bool = True) -> Reply:
@@ -50,22 +48,25 @@ def not_found(*, is_resource: bool = True) -> Reply:
 
 def redirect(location: str) -> Reply:
     """Send the asker to ``location`` for good, with an empty page."""
-    headers = (("Content-Type", "text/html; charset=utf-8"), ("Location", location), ("Content-Length", "0"), *_SECURITY)
+    headers = (("Content-Type", _PAGE), ("Location", location), ("Content-Length", "0"), *_SECURITY)
     return Reply(status=HTTPStatus.MOVED_PERMANENTLY, headers=headers, body=b"")
 
 
-def describe(name: str, description: str) -> Reply:
-    """Answer OPTIONS: what the address is. The formats are those v4 lists, answers in HTML and writing are not offered."""
-    return json_reply(
-        render(
-            {
-                "name": name,
-                "description": description,
-                "renders": [_JSON, "text/html"],
-                "parses": [_JSON, "application/x-www-form-urlencoded", "multipart/form-data"],
-            }
-        )
-    )
+def detail_body(detail: str) -> bytes:
+    """Word an error."""
+    return render({"detail": detail})
+
+
+def description_body(name: str, description: str) -> bytes:
+    """Word the answer to OPTIONS: what the address is, in which forms it answers."""
+    return render({"name": name, "description": description, "renders": [JSON, HTML], "parses": list(PARSED)})
+
+
+def _reply(content_type: str, body: bytes, status: int, *, is_resource: bool) -> Reply:
+    allow = (("Allow", METHODS),) if is_resource else ()
+    length = ("Content-Length", str(len(body)))
+    headers = (("Content-Type", content_type), ("Vary", "Accept"), *allow, ("X-Frame-Options", "DENY"), length, *_SECURITY)
+    return Reply(status=status, headers=headers, body=body)
 
 
 _SECURITY = (

@@ -11,25 +11,41 @@ CATEGORIES = "categories"
 SEARCH = "search"
 ROOT = "root"
 
-# Django's router takes a dot for the start of a format suffix, so no lookup has one.
-_PATH = re.compile(r"/api/v4(?:/(?P<kind>packages|grids|categories|search)(?:/(?P<lookup>[^/.]+))?)?(?P<slash>/?)")
+# A dot begins a format suffix, after which the slash is optional; so no lookup has a dot.
+_END = r"(?:\.(?P<{name}>[a-z0-9]+)/?|(?P<{name}_slash>/?))"
+_PATH = re.compile(
+    r"/api/v4(?:(?P<root_slash>/?)|/\.(?P<root>[a-z0-9]+)/?"
+    r"|/(?P<kind>packages|grids|categories)(?:/(?P<lookup>[^/.]+))?"
+    + _END.format(name="listed")
+    + r"|/search"
+    + _END.format(name="search")
+    + ")"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A known address: the root, a list of some kind, or with ``lookup`` one record of that kind."""
+    """A known address: the root, a list of some kind, or with ``lookup`` one record of that kind; ``suffix`` names a format."""
 
     kind: str
-    lookup: str | None
-    has_slash: bool
+    lookup: str | None = None
+    suffix: str | None = None
+    has_slash: bool = True
 
 
 def match(path: str) -> Route | None:
-    """Tell what a decoded path asks for; None for a path that v4 does not have."""
+    """Tell what a decoded path asks for; None for a path that v4 does not have. With a suffix the slash may be missing."""
     found = _PATH.fullmatch(path)
-    if found is None or (found["kind"] == SEARCH and found["lookup"] is not None):
+    if found is None:
         return None
-    return Route(kind=found["kind"] or ROOT, lookup=found["lookup"], has_slash=found["slash"] == "/")
+    suffix = found["root"] or found["listed"] or found["search"]
+    if found["kind"] is not None:
+        kind, slash = found["kind"], found["listed_slash"]
+    elif found["search"] is not None or found["search_slash"] is not None:
+        kind, slash = SEARCH, found["search_slash"]
+    else:
+        kind, slash = ROOT, found["root_slash"]
+    return Route(kind=kind, lookup=found["lookup"], suffix=suffix, has_slash=slash == "/" or suffix is not None)
 
 
 def parse_lookup(kind: str, text: str) -> int | str | None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from zoneinfo import ZoneInfo
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from api.app import create_app
+from api.connections import HurriedProtocol
+from api.proxies import Network
 from transforms.payload import API_PATH
 
 LINGER = 5  # seconds an open request may take after the signal to end
@@ -29,31 +31,41 @@ def _to_stderr(line: str) -> None:
     sys.stderr.flush()
 
 
-def serve(data: Path, *, zone: ZoneInfo, base_url: str | None, host: str, port: int, announce: Callable[[str], None] = _to_stderr) -> None:
+def serve(
+    data: Path,
+    *,
+    zone: ZoneInfo,
+    base_url: str | None,
+    host: str,
+    port: int,
+    trusted_proxies: Sequence[Network] = (),
+    is_shared: bool = False,
+    announce: Callable[[str], None] = _to_stderr,
+) -> None:
     """Serve the current publication of ``data`` until SIGINT or SIGTERM, then finish open requests and return.
 
     Port 0 takes a free one; ``announce`` is told the address once requests can come. Raises CannotServe when the address
     cannot be had, and before that NothingPublished or whatever else keeps the publication from being read.
     """
-    app = create_app(data, zone=zone, base_url=base_url)
+    app = create_app(data, zone=zone, base_url=base_url, trusted_proxies=trusted_proxies, is_shared=is_shared)
     server = uvicorn.Server(configure(app))
     with _listen(host, port) as listener, _signals_end(server):
         announce(f"serving {data} at {_address(listener)} (Ctrl-C ends)")
         server.run(sockets=[listener])
 
 
-def configure(app: Starlette) -> uvicorn.Config:
-    """Tell uvicorn how to serve the application: its plain HTTP/1.1, no access log, no Server header."""
+def configure(app: ASGIApp) -> uvicorn.Config:
+    """Tell uvicorn how to serve the application: HTTP/1.1 in a hurry, no access log, no Server header."""
     return uvicorn.Config(
         app,
-        http="h11",
+        http=HurriedProtocol,
         loop="asyncio",
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # a forged X-Forwarded-Proto must not choose our links; behind a proxy set a base URL
+        proxy_headers=False,  # api.proxies decides whom to believe
         timeout_graceful_shutdown=LINGER,
     )
 

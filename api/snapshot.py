@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from api.routes import CATEGORIES, GRIDS, PACKAGES
 from transforms.payload import Row
 from warehouse.folder import DataFolder
 from warehouse.readers import open_current
+from warehouse.search_index import Entry, SearchIndex
 
 # The columns of `packages` that the payload prints; the rest stays on disk.
 PACKAGE_COLUMNS = (
@@ -34,6 +36,7 @@ PACKAGE_COLUMNS = (
     "weeks",
     "participants",
     "latest_version",
+    "latest_released_at",
 )
 
 
@@ -65,10 +68,22 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A whole publication: ``shelves`` by kind, and for each grid's id the ids of its packages by title."""
+    """A whole publication: ``shelves`` by kind, for each grid's id the ids of its packages by title, and what search finds.
+
+    The entries of ``index`` are ``findable``: kind and row. ``run_id`` and ``as_of_at`` are the publication's, where it is one.
+    """
 
     shelves: Mapping[str, Shelf]
     members: Mapping[int, Sequence[int]]
+    index: SearchIndex
+    findable: Sequence[tuple[str, Row]]
+    run_id: str | None = None
+    as_of_at: datetime | None = None
+
+    def category_title(self, row: Row) -> str:
+        """Title of the category of a package; empty for one that is not among the categories."""
+        category = self.shelves[CATEGORIES].by_id.get(row["category_id"])
+        return category["title"] if category is not None else ""
 
 
 def take_snapshot(tables: Tables) -> Snapshot:
@@ -79,15 +94,33 @@ def take_snapshot(tables: Tables) -> Snapshot:
         for grid in row["grid_ids"] or ():
             members.setdefault(grid, []).append(row["id"])
     shelves = {PACKAGES: _shelve(packages), GRIDS: _shelve(tables.grids()), CATEGORIES: _shelve(tables.categories())}
-    return Snapshot(shelves=shelves, members=members)
+    findable = [(kind, row) for kind in (PACKAGES, GRIDS) for row in shelves[kind].rows]
+    index = SearchIndex(_entry(kind, row, shelves) for kind, row in findable)
+    return Snapshot(shelves=shelves, members=members, index=index, findable=findable)
 
 
 def load_snapshot(folder: DataFolder) -> Snapshot:
     """Read the current publication; raises NothingPublished when there is none that can be read."""
     with open_current(folder) as publication:
-        return take_snapshot(publication)
+        return replace(take_snapshot(publication), run_id=publication.run_id, as_of_at=publication.as_of_at)
 
 
 def _shelve(rows: Iterable[Mapping[str, Any]]) -> Shelf:
     ordered = sorted(rows, key=lambda row: row["id"], reverse=True)
     return Shelf(rows=ordered, by_id={row["id"]: row for row in ordered}, by_slug={row["slug"]: row for row in ordered})
+
+
+def _entry(kind: str, row: Row, shelves: Mapping[str, Shelf]) -> Entry:
+    if kind == GRIDS:
+        return Entry(title=row["title"], slug=row["slug"], description=row["description"] or "")
+    grids = [grid for identifier in row["grid_ids"] or () if (grid := shelves[GRIDS].by_id.get(identifier)) is not None]
+    category = shelves[CATEGORIES].by_id.get(row["category_id"])
+    return Entry(
+        title=row["title"],
+        slug=row["slug"],
+        description=row["repo_description"] or "",
+        grids=" ".join(grid["title"] for grid in grids),
+        category=category["title"] if category is not None else "",
+        participants=" ".join(row["participants"] or ()),
+        stars=int(row["stars_count"] or 0),
+    )

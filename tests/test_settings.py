@@ -267,3 +267,12 @@ def test_every_field_is_described():
     assert names == [field.name for field in fields(Settings) if field.name != "origins"]
     assert len({field.variable for field in FIELDS}) == len(names)
     assert all(field.meaning.endswith(".") for field in FIELDS)
+
+
+def test_trusted_proxies_are_networks():
+    """Addresses and networks of both families, with commas between; anything else is told by name."""
+    found = load_settings({"trusted_proxies": "127.0.0.1, 10.0.0.0/8,::1"}, {}, NOWHERE).trusted_proxies
+    assert [str(network) for network in found] == ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]
+    assert load_settings({}, {}, NOWHERE).trusted_proxies is None
+    for text in ("10.0.0.1/8", "*", "proxy.example", "127.0.0.1,"):
+        assert "is not an address or a network: write for example 127.0.0.1" in problems_of({"trusted_proxies": text})[0]

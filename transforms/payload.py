@@ -18,6 +18,7 @@ Payload = dict[str, Any]
 Value = TypeVar("Value")
 
 API_PATH = "/api/v4/"
+SLASH = "/"  # how links end, unless a format was asked for in the address: `.json`, `/?format=json`
 
 
 class UnprintableValue(TypeError):
@@ -28,14 +29,14 @@ class UnprintableValue(TypeError):
         self.column = column
 
 
-def package_payload(row: Row, *, base_url: str, zone: ZoneInfo) -> Payload:
-    """Spell one row of ``packages`` as v4 does; links begin with ``base_url``, times are printed in ``zone``.
+def package_payload(row: Row, *, base_url: str, zone: ZoneInfo, ending: str = SLASH) -> Payload:
+    """Spell one row of ``packages`` as v4 does; links begin with ``base_url`` and end with ``ending``, times are printed in ``zone``.
 
     Raises UnprintableValue for a value that is not of its column's type.
     """
     return {
-        "category": resource_url(base_url, "categories", _given(row, "category_id", int)),
-        "grids": [resource_url(base_url, "grids", identifier) for identifier in _list(row, "grid_ids", int)],
+        "category": resource_url(base_url, "categories", _given(row, "category_id", int), ending),
+        "grids": [resource_url(base_url, "grids", identifier, ending) for identifier in _list(row, "grid_ids", int)],
         "id": _given(row, "id", int),
         "title": _given(row, "title", str),
         "slug": _given(row, "slug", str),
@@ -55,7 +56,7 @@ def package_payload(row: Row, *, base_url: str, zone: ZoneInfo) -> Payload:
     }
 
 
-def grid_payload(row: Row, package_ids: Iterable[int], *, base_url: str, zone: ZoneInfo) -> Payload:
+def grid_payload(row: Row, package_ids: Iterable[int], *, base_url: str, zone: ZoneInfo, ending: str = SLASH) -> Payload:
     """Spell one row of ``grids``, with links to its packages in the order given (v4: by title)."""
     return {
         "id": _given(row, "id", int),
@@ -63,7 +64,7 @@ def grid_payload(row: Row, package_ids: Iterable[int], *, base_url: str, zone: Z
         "slug": _given(row, "slug", str),
         "description": _known(row, "description", str) or "",
         "is_locked": _given(row, "is_locked", bool),
-        "packages": [resource_url(base_url, "packages", identifier) for identifier in package_ids],
+        "packages": [resource_url(base_url, "packages", identifier, ending) for identifier in package_ids],
         "header": _given(row, "header", bool),
         "created": _time(row, "created_at", zone),
         "modified": _time(row, "modified_at", zone),
@@ -84,13 +85,59 @@ def category_payload(row: Row, *, zone: ZoneInfo) -> Payload:
     }
 
 
-def root_payload(*, base_url: str) -> Payload:
+def root_payload(*, base_url: str, ending: str = SLASH) -> Payload:
     """Say where everything else is: the entry page."""
+    return {kind: f"{base_url}{API_PATH}{kind}{ending}" for kind in ("packages", "search", "grids", "categories")}
+
+
+def package_found_payload(row: Row, category: str, *, zone: ZoneInfo) -> Payload:
+    """Spell one row of ``packages`` as search finds it; ``category`` is the title of its category.
+
+    v4 has a weight, a score, downloads and a usage of its own making, which nobody publishes: they are null here.
+    """
+    return _found_payload(row, zone) | {
+        "description": _known(row, "repo_description", str),
+        "absolute_url": f"/packages/p/{row['slug']}/",  # a page of the Django Packages site
+        "item_type": "package",
+        "category": category,
+        "repo_watchers": _known(row, "stars_count", int),
+        "repo_forks": _known(row, "forks_count", int),
+        "participants": ",".join(_list(row, "participants", str)),  # one text here, a list in the record of a package
+        "last_committed": _time(row, "last_commit_at", zone),
+        "last_released": _time(row, "latest_released_at", zone),
+    }
+
+
+def grid_found_payload(row: Row, *, zone: ZoneInfo) -> Payload:
+    """Spell one row of ``grids`` as search finds it; a grid has no stars and no downloads, for which v4 prints 0."""
+    zeros = dict.fromkeys(("repo_watchers", "repo_forks", "pypi_downloads", "score", "usage"), 0)
+    own = {"description": _known(row, "description", str) or "", "absolute_url": f"/grids/g/{row['slug']}/", "item_type": "grid"}
+    return _found_payload(row, zone) | zeros | own
+
+
+def _found_payload(row: Row, zone: ZoneInfo) -> Payload:
+    title, slug = _given(row, "title", str), _given(row, "slug", str)
     return {
-        "packages": f"{base_url}{API_PATH}packages/",
-        "search": f"{base_url}{API_PATH}search/",
-        "grids": f"{base_url}{API_PATH}grids/",
-        "categories": f"{base_url}{API_PATH}categories/",
+        "description": None,
+        "title": title,
+        "title_no_prefix": title,  # v4 has kept the name, not the cutting of prefixes
+        "slug_no_prefix": slug,
+        "clean_title": title,
+        "absolute_url": None,
+        "created": _time(row, "created_at", zone),
+        "modified": _time(row, "modified_at", zone),
+        "weight": None,
+        "item_type": None,
+        "slug": slug,
+        "category": "",
+        "repo_watchers": None,
+        "repo_forks": None,
+        "pypi_downloads": None,
+        "score": None,
+        "usage": None,
+        "participants": "",
+        "last_committed": None,
+        "last_released": None,
     }
 
 
@@ -99,9 +146,9 @@ def list_payload(*, count: int, next_url: str | None, previous_url: str | None, 
     return {"count": count, "next": next_url, "previous": previous_url, "results": results}
 
 
-def resource_url(base_url: str, kind: str, identifier: int) -> str:
+def resource_url(base_url: str, kind: str, identifier: int, ending: str = SLASH) -> str:
     """Address one record of ``packages``, ``grids`` or ``categories``; v4 links by id, never by slug."""
-    return f"{base_url}{API_PATH}{kind}/{identifier}/"
+    return f"{base_url}{API_PATH}{kind}/{identifier}{ending}"
 
 
 def print_time(instant: datetime, zone: ZoneInfo) -> str:

@@ -49,6 +49,7 @@ def package(identifier: int, slug: str, **values: Any) -> dict[str, Any]:
         "weeks": None,
         "participants": None,
         "latest_version": None,
+        "latest_released_at": None,
         "license": "MIT",
     }
     return row | values
@@ -72,6 +73,7 @@ SCHEDULER = package(
     weeks=[0] * 51 + [10],
     participants=list(PARTICIPANTS),
     latest_version="0.12.0",
+    latest_released_at=datetime(2025, 12, 1, 9, 30, tzinfo=UTC),
 )
 
 ODD = package(

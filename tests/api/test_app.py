@@ -65,6 +65,7 @@ def test_answer_is_golden(port, method, target, name):
         ("/api/v4/packages/" + "9" * 30 + "/", "No Package matches the given query."),
         ("/api/v4/packages/Django-Scheduler/", "No Package matches the given query."),
         ("/api/v4/packages/x%00y/", "No Package matches the given query."),
+        ("/api/v4/packages/a.b/", "Not found."),
         ("/api/v4/packages/%FF%FE/", "No Package matches the given query."),
         ("/api/v4/packages/%C2%B2/", "Not found."),
         ("/api/v4/grids/none/", "No Grid matches the given query."),
@@ -79,7 +80,7 @@ def test_miss_is_worded_by_kind(port, target, detail):
 
 
 @pytest.mark.parametrize(
-    "target", ["/", "/api/", "/api/v5/", "/api/v4/users/", "/api/v4/packages/../grids/", "/api/v4/packages/a.b/", "/x%0Ay"]
+    "target", ["/", "/api/", "/api/v5/", "/api/v4/users/", "/api/v4/packages/../grids/", "/api/v4/search/1/", "/x%0Ay"]
 )
 def test_unknown_address_is_not_found(port, target):
     """An address v4 does not have is 404 in JSON and allows nothing."""
@@ -87,14 +88,17 @@ def test_unknown_address_is_not_found(port, target):
     assert ask(port, "GET", target) == (404, json_headers(len(body), is_resource=False), body)
 
 
-def test_search_is_announced_but_absent(port):
-    """Search is linked from the root, and says in JSON that it is not there yet."""
-    status, headers, body = ask(port, "GET", "/api/v4/search/?q=x")
-    assert (status, body) == (404, b'{"detail":"Search is not available yet."}')
-    assert headers == json_headers(len(body), is_resource=False)
+def test_search_is_a_bare_list(port):
+    """Search answers what it finds without pages, and nothing for an empty question."""
+    status, headers, body = ask(port, "GET", "/api/v4/search/?q=scheduler")
+    assert (status, [row["slug"] for row in json.loads(body)]) == (200, ["django-scheduler"])
+    assert headers == json_headers(len(body))
+    assert body == (GOLDEN / "v4-search-scheduler.json").read_bytes()
+    for target in ("/api/v4/search/", "/api/v4/search/?q=", "/api/v4/search/?q=%20%22%2B", "/api/v4/search/?q=nowhere"):
+        assert ask(port, "GET", target) == (200, json_headers(2), b"[]")
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW", "get"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
 @pytest.mark.parametrize("target", ["/api/v4/", "/api/v4/packages/", "/api/v4/grids/999/", "/api/v4/categories/no/"])
 def test_other_methods_are_refused_first(port, method, target):
     """Any other method is 405 before the record is looked for."""
@@ -196,9 +200,9 @@ def test_list_without_limit_maximum(tmp_path):
 
 def test_bug_is_a_plain_failure(tmp_path, caplog):
     """A row that cannot be printed is 500 without a traceback in the body, one in the log, and other rows are served."""
-    rows = Rows(package_rows=[SCHEDULER, {**SCHEDULER, "id": 2, "slug": "bad", "stars_count": float("nan")}])
+    rows = Rows(package_rows=[SCHEDULER, {**SCHEDULER, "id": 2, "slug": "bad", "forks_count": float("nan")}])
     with running(app_over(rows, tmp_path, BASE)) as port:
         status, _, body = ask(port, "GET", "/api/v4/packages/2/")
         assert ask(port, "GET", "/api/v4/packages/1776/")[0] == 200
     assert (status, body) == (500, b'{"detail":"Internal server error."}')
-    assert "stars_count is nan" in caplog.text
+    assert "forks_count is nan" in caplog.text

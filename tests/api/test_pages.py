@@ -13,6 +13,11 @@ from api.pages import page_links, parse_window
 LIST = "https://h/api/v4/packages/"
 
 
+def window_of(query):
+    """Read the window a query string asks for."""
+    return parse_window(parse_qs(query, keep_blank_values=True))
+
+
 @pytest.mark.parametrize(
     ("query", "limit", "offset"),
     [
@@ -33,7 +38,7 @@ LIST = "https://h/api/v4/packages/"
 )
 def test_window(query, limit, offset):
     """Limit and offset are what int reads; the last of several counts; nonsense is the default and there is no maximum."""
-    window = parse_window(query)
+    window = window_of(query)
     assert (window.limit, window.offset) == (limit, offset)
 
 
@@ -55,7 +60,7 @@ def test_window(query, limit, offset):
 def test_links(query, following, previous):
     """Links sort and re-encode the query, always name the limit, and leave out the offset of the first page."""
     expected = tuple(LIST + link if link else None for link in (following, previous))
-    assert page_links(LIST, query, parse_window(query), 100) == expected
+    assert page_links(LIST, query, window_of(query), 100) == expected
 
 
 @given(st.integers(0, 200), st.integers(1, 50), st.sampled_from(["", "&a=1", "&a=2&a=1&blank="]))
@@ -64,7 +69,7 @@ def test_next_links_visit_every_row_once(count, limit, rest):
     rows, seen, query = list(range(count)), [], f"limit={limit}{rest}"
     others = {k: v for k, v in parse_qs(query, keep_blank_values=True).items() if k != "limit"}
     while True:
-        window = parse_window(query)
+        window = window_of(query)
         seen += rows[window.span]
         following, _ = page_links(LIST, query, window, count)
         if following is None:
@@ -79,15 +84,15 @@ def test_next_links_visit_every_row_once(count, limit, rest):
 def test_previous_links_end_at_the_start(count, limit, offset):
     """Following previous from anywhere ends on a page that begins with the first row."""
     query, steps = f"limit={limit}&offset={offset}", 0
-    while (previous := page_links(LIST, query, parse_window(query), count)[1]) is not None:
+    while (previous := page_links(LIST, query, window_of(query), count)[1]) is not None:
         query = urlsplit(previous).query
         steps += 1
-    assert parse_window(query).offset == 0
+    assert window_of(query).offset == 0
     assert steps == -(-offset // limit)
 
 
 @given(st.text(), st.integers(0, 100))
 def test_any_query_is_answered(query, count):
     """No query string is an error, and the links are plain ASCII addresses."""
-    for link in page_links(LIST, query, parse_window(query), count):
+    for link in page_links(LIST, query, window_of(query), count):
         assert link is None or (link.isascii() and link.startswith(LIST + "?") and " " not in link)

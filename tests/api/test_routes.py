@@ -10,22 +10,27 @@ from api.routes import match, parse_lookup
 
 
 @pytest.mark.parametrize(
-    ("path", "kind", "lookup", "has_slash"),
+    ("path", "kind", "lookup", "has_slash", "suffix"),
     [
-        ("/api/v4/", "root", None, True),
-        ("/api/v4", "root", None, False),
-        ("/api/v4/packages/", "packages", None, True),
-        ("/api/v4/grids", "grids", None, False),
-        ("/api/v4/packages/django-scheduler/", "packages", "django-scheduler", True),
-        ("/api/v4/categories/1", "categories", "1", False),
-        ("/api/v4/search/", "search", None, True),
+        ("/api/v4/", "root", None, True, None),
+        ("/api/v4", "root", None, False, None),
+        ("/api/v4/packages/", "packages", None, True, None),
+        ("/api/v4/grids", "grids", None, False, None),
+        ("/api/v4/packages/django-scheduler/", "packages", "django-scheduler", True, None),
+        ("/api/v4/categories/1", "categories", "1", False, None),
+        ("/api/v4/.json", "root", None, True, "json"),
+        ("/api/v4/packages.json", "packages", None, True, "json"),
+        ("/api/v4/grids/62.api/", "grids", "62", True, "api"),
+        ("/api/v4/search.json", "search", None, True, "json"),
+        ("/api/v4/search", "search", None, False, None),
+        ("/api/v4/search/", "search", None, True, None),
     ],
 )
-def test_known_addresses(path, kind, lookup, has_slash):
-    """Every address of v4 is known with and without its slash."""
+def test_known_addresses(path, kind, lookup, has_slash, suffix):
+    """Every address of v4 is known with and without its slash; after a suffix the slash does not matter."""
     route = match(path)
     assert route is not None
-    assert (route.kind, route.lookup, route.has_slash) == (kind, lookup, has_slash)
+    assert (route.kind, route.lookup, route.has_slash, route.suffix) == (kind, lookup, has_slash, suffix)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +46,10 @@ def test_known_addresses(path, kind, lookup, has_slash):
         "/api/v4/packages//",
         "/api/v4/packages/a/b/",
         "/api/v4/packages/../",
-        "/api/v4/packages/a.b/",
+        "/api/v4.json",
+        "/api/v4/packages.JSON",
+        "/api/v4/packages/a.b.json",
+        "/api/v4/search/1.json",
         "/api/v4/search/1/",
         "/API/v4/",
     ],

@@ -18,6 +18,8 @@ from typing import Any
 
 import orjson
 import pytest
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from flows.backfilling import backfill_sequence
 from flows.past_runs import preview_backfill
@@ -427,3 +429,46 @@ def test_the_command_line_runs_it_as_a_flow_beside_a_harvest(tmp_path: Path) -> 
         assert process.returncode == 0, err
         assert re.search(r"Backfill \S+: done", out)
         assert told_days(bench) == true_days(bench)
+
+
+def test_hindsight_knows_commits_and_releases_of_any_day(tmp_path: Path) -> None:
+    """By all that is known now, weeks and versions of any day of the past are the world's; what leaves no trace is unknown."""
+    with a_bench(tmp_path, 16) as bench:
+        bench.harvest()
+        backfill(bench)
+        days = true_days(bench)
+        world = bench.services.world
+        compared = Counter[str]()
+        for ago in (0, 1, 40, 200, 360):
+            on = TODAY - ago * DAY
+            rows = bench.rows(f"from packages_in_hindsight(timestamptz '{on} 23:30:00+00')")
+            for row in rows:
+                repo = next(
+                    (each for each in repositories(bench) if row["repo_url"] and each.full_name.lower() in row["repo_url"].lower()), None
+                )
+                if repo is not None:
+                    weeks = [0] * 52
+                    for (series, day), count in days.items():
+                        if series == f"github:{repo.id}" and 1 <= (on - day).days <= 364:
+                            weeks[51 - ((on - day).days - 1) // 7] += count
+                    assert row["weeks"] == weeks
+                    compared["weeks"] += 1
+                assert row["stars_count"] is None or ago == 0, "nobody was watching"
+                assert row["latest_version"] == newest_by(world, row["pypi_url"], f"{on}T23:30:00")
+                compared["versions"] += row["latest_version"] is not None
+        assert compared["weeks"] > 40
+        assert compared["versions"] > 30
+
+
+def newest_by(world: Any, pypi_url: str | None, moment: str) -> str | None:
+    """The version PyPI's rule would have named then: the highest stable one uploaded and not yanked, else the next best."""
+    project = world.project(canonicalize_name(pypi_url.rstrip("/").rpartition("/")[2])) if pypi_url else None
+    if project is None:
+        return None
+    made = []
+    for text, files in project.document["releases"].items():
+        uploaded = [file["upload_time_iso_8601"][:19] for file in files]
+        if uploaded and min(uploaded) <= moment:
+            version = Version(text)
+            made.append((not all(file["yanked"] for file in files), not version.is_prerelease, version, text))
+    return max(made)[3] if made else None

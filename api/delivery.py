@@ -1,0 +1,89 @@
+"""From a reply to what ASGI sends: the tag that lets an asker keep what it has, sharing with scripts, compression. Pure.
+
+A tag is made of the bytes it stands for (RFC 9110, 8.8.3), so it outlives a publication that changed nothing in them.
+"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from hashlib import blake2b
+from http import HTTPStatus
+
+from starlette.types import Message
+
+from api.replies import METHODS, Reply
+
+TAG_BYTES = 12
+SMALLEST_COMPRESSED = 1024  # bytes; below, a packet is a packet
+COMPRESSION = 5
+
+_SHARED = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"ETag"))
+_PREFLIGHT = ((b"access-control-allow-methods", METHODS.encode()), (b"access-control-allow-headers", b"*"))
+_KEPT_BY_304 = (b"vary", b"etag", b"access-control-allow-origin", b"access-control-expose-headers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An answer ready to be sent, head and body; ``tag`` is None for what is not worth keeping."""
+
+    tag: bytes | None
+    start: Message
+    body: Message
+
+
+def deliver(reply: Reply, method: str, *, is_shared: bool = False) -> Delivery:
+    """Make a reply ready; answers of 200 to GET and HEAD get a tag, and with ``is_shared`` scripts of any page may read all."""
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+    tag = None
+    if reply.status == HTTPStatus.OK and method in ("GET", "HEAD"):
+        tag = b'"%s"' % blake2b(reply.body, digest_size=TAG_BYTES).hexdigest().encode()
+        headers.append((b"etag", tag))
+    if is_shared:
+        headers += _SHARED if method != "OPTIONS" else [*_SHARED, *_PREFLIGHT]
+    start = {"type": "http.response.start", "status": int(reply.status), "headers": headers}
+    return Delivery(tag=tag, start=start, body={"type": "http.response.body", "body": reply.body})
+
+
+def not_modified(delivery: Delivery) -> Delivery:
+    """Say that the asker has it already: 304, without a body."""
+    headers = [header for header in delivery.start["headers"] if header[0] in _KEPT_BY_304]
+    start = {"type": "http.response.start", "status": int(HTTPStatus.NOT_MODIFIED), "headers": headers}
+    return Delivery(tag=delivery.tag, start=start, body={"type": "http.response.body", "body": b""})
+
+
+def has_already(delivery: Delivery, if_none_match: bytes | None) -> bool:
+    """Tell whether an If-None-Match header names this answer; weak tags count, as RFC 9110, 13.1.2 wants."""
+    if if_none_match is None or delivery.tag is None:
+        return False
+    tags = [tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")]
+    return delivery.tag in tags or b"*" in tags
+
+
+def wants_gzip(accept_encoding: bytes | None) -> bool:
+    """Tell whether an Accept-Encoding header allows gzip (RFC 9110, 12.5.3)."""
+    for part in (accept_encoding or b"").lower().split(b","):
+        name, _, weight = part.partition(b";")
+        if name.strip() in (b"gzip", b"*"):
+            return weight.replace(b" ", b"").rstrip(b"0").rstrip(b".") not in (b"q=", b"q=0")
+    return False
+
+
+def compress(delivery: Delivery) -> Delivery:
+    """Compress an answer that is long enough; its tag becomes a weak one, since the bytes are others."""
+    body: bytes = delivery.body["body"]
+    if len(body) < SMALLEST_COMPRESSED:
+        return delivery
+    packed = gzip.compress(body, COMPRESSION, mtime=0)
+    changed = {b"content-length": str(len(packed)).encode(), b"vary": b"Accept, Accept-Encoding"}
+    if delivery.tag is not None:
+        changed[b"etag"] = b"W/" + delivery.tag
+    headers = [(name, changed.get(name, value)) for name, value in delivery.start["headers"]]
+    start = {**delivery.start, "headers": [*headers, (b"content-encoding", b"gzip")]}
+    return Delivery(tag=delivery.tag, start=start, body={**delivery.body, "body": packed})
+
+
+def closing(delivery: Delivery) -> Delivery:
+    """Make it the last answer on its connection."""
+    start = {**delivery.start, "headers": [*delivery.start["headers"], (b"connection", b"close")]}
+    return Delivery(tag=delivery.tag, start=start, body=delivery.body)
