@@ -156,7 +156,7 @@ def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool)
 @cli.command()
 @_data
 @_catalog
-@click.option("--accept", metavar="REASON", help="Publish although a check refuses it; the reason is kept in the run's row.")
+@click.option("--accept", metavar="REASON", help="Publish although a check refuses it; the reason is kept in runs.accepted_reason.")
 @_as_json
 def publish(*, accept: str | None, is_json: bool, **places: str | None) -> None:
     """Publish what the store has with the catalog as it is now, without asking anyone.
@@ -166,11 +166,13 @@ def publish(*, accept: str | None, is_json: bool, **places: str | None) -> None:
       packhouse publish                       after an edit of the catalog, or when a disk was full
       packhouse publish --accept "200 packages were retired"
     """
-    from flows.publishing import republish
+    from flows.publishing import read_reason, republish
 
-    if accept is not None and not accept.strip():
-        raise click.BadParameter("say why, in words", param_hint="--accept")
-    _finish(republish(_settings(**places), accepted=accept), is_json=is_json)
+    try:
+        reason = None if accept is None else read_reason(accept)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--accept") from None
+    _finish(republish(_settings(**places), accepted=reason), is_json=is_json)
 
 
 @cli.command()

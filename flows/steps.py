@@ -141,8 +141,8 @@ def publish_run(run: HarvestRun) -> None:
     if report is None:
         message = "load_run comes before publish_run"
         raise RuntimeError(message)
-    publish_records(run.folder, run.store, run.catalog, run.settings.max_age, report, slugs=run.options.slugs)
-    kept: dict[str, Any] = {"request": run.options.fingerprint(), "plan": run.foreseen, "sizes": run.sizes}
+    publish_records(run.folder, run.store, run.catalog, run.settings, report, slugs=run.options.slugs)
+    kept: dict[str, Any] = {"request": run.options.fingerprint(), "plan": run.foreseen, "sizes": run.sizes, "checks": report.unmet()}
     if run.has_serials is not None:
         kept["index"] = {"url": run.settings.pypi_url, "has_serials": run.has_serials}
     write_run_report(run.folder, {**report.run, **kept})

@@ -362,7 +362,10 @@ RUNS = Table(
         Column("forecast_pypi_requests_count", pa.int64(), "Requests to PyPI foreseen."),
         Column("received_bytes", pa.int64(), "Bytes received after decoding."),
         Column("waited_seconds", pa.float64(), "Time spent waiting for a quota, in seconds."),
-        Column("detail", pa.string(), "What ended it early, in words."),
+        Column("detail", pa.string(), "What ended it early, or why the checks refused it, in words."),
+        Column(
+            "accepted_reason", pa.string(), "Why it was published although the checks refused it, as given to packhouse publish --accept."
+        ),
     ),
 )
 

@@ -29,7 +29,7 @@ from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_h
 from warehouse.listings import LISTINGS_DDL, join_listings
 from warehouse.validators import join_validators, validators_of
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _ROWS_AT_ONCE = 10_000
 _REBUILT = "rebuilt.duckdb"
 _LOG = "store.duckdb.wal"
