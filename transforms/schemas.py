@@ -329,6 +329,11 @@ FETCHES = Table(
         Column("meter", pa.string(), "The quota it was drawn from (x-ratelimit-resource); null where there is none."),
         Column("remaining_count", pa.int64(), "Units left on the meter as told by the answer."),
         Column("resets_at", INSTANT, "When the meter is full again, as told by the answer."),
+        Column(
+            "clock_skew_seconds",
+            pa.int64(),
+            "By how many seconds the service's clock is ahead of ours, by its Date; negative when behind, null when it told none.",
+        ),
         Column("identity", pa.string(), "anonymous, or the fingerprint of the token."),
     ),
 )
