@@ -72,9 +72,10 @@ def expectations_page() -> str:
     return f"""{GENERATED}# What is expected of a publication
 
 Before a publication becomes the current one it is held against these expectations.
-Each counts what is amiss among what it judges, and is not met when that is more than its bound and at least as many as the next column says:
-in a small catalog one package is a large share.
-The run report, the artifact in Prefect and `manifest.json` name what is not met with its numbers and ten examples, the old value beside the new.
+Each counts what is amiss among what it judges, and is not met when that is more than its bound and at least as many
+as the next column says: in a small catalog one package is a large share.
+The run report, the artifact in Prefect and `manifest.json` name what is not met with its numbers and ten examples,
+the old value beside the new.
 
 An expectation is changed in `{CONFIG_FILE}`; `packhouse status` shows those that are:
 
@@ -98,8 +99,9 @@ The publication is not published, the exit code is 3, and `current` stays where 
 It is published; the values concerned are as they were, with their dates and states, or unknown.
 
 {_expectation_table(e for e in expectations if not e.stops)}
-Those marked * need a publication to compare with; the first one passes them. What belongs to a repository is judged once for each repository,
-and only where it was observed anew or says something else than in the last publication.
+Those marked * need a publication to compare with; the first one passes them.
+What belongs to a repository is judged once for each repository, however many packages live in it,
+and its counts only where they were observed anew or are others than in the last publication.
 The SQL of each is in `warehouse/expectations.toml`.
 """
 

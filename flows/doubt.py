@@ -1,19 +1,21 @@
 """What was said first in a run that the checks refused is doubted: the next run asks for it as if nobody had ever said it.
 
-A history keeps what was said, zeros included; but nothing is spared, shifted or confirmed by a 304 on the strength of it.
+A history keeps what was said, zeros included; but nothing is spared, shifted or confirmed by a 304 on the strength of it. Weeks and
+participants are doubted also where they were only said again: what was true of one newest commit was then said of another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.planning import LastAnswer
+from flows.planning import FOLLOWING, LastAnswer
 from flows.report import DONE, REFUSED, STOPPED
 from transforms.schemas import FACET_TABLES
 
@@ -25,17 +27,17 @@ def doubted_runs(runs: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 
 def without_doubted(
-    latest: Mapping[str, pa.Table], last: Mapping[tuple[str, str], LastAnswer], runs: AbstractSet[str]
+    latest: Mapping[str, pa.Table], heard: Mapping[tuple[str, str], tuple[str, datetime, str]], runs: AbstractSet[str]
 ) -> tuple[Mapping[str, pa.Table], Mapping[tuple[str, str], LastAnswer]]:
-    """What the store knows (``Store.latest``) and heard last, without the values that were first said in these runs."""
-    if not runs:
-        return latest, last
-    names = pa.array(sorted(runs), pa.string())
+    """What the store knows and heard last (``Store.latest``, ``Store.last_outcomes``), without what is doubted of these runs."""
     believed: dict[str, pa.Table] = {}
-    doubted: set[tuple[str, str]] = set()
+    doubted = {(subject, facet) for (subject, facet), (_, _, run_id) in heard.items() if facet in FOLLOWING and run_id in runs}
+    names = pa.array(sorted(runs), pa.string())
     for facet, table in FACET_TABLES.items():
         rows = latest[table.name]
-        is_doubted = pc.is_in(rows["run_id"], value_set=names)
+        again = pa.array([subject for subject, doubtful in doubted if doubtful == facet], pa.string())
+        is_doubted = pc.or_(pc.is_in(rows["run_id"], value_set=names), pc.is_in(rows["subject"], value_set=again))
         believed[table.name] = rows.filter(pc.invert(is_doubted))
         doubted.update((subject, facet) for subject in rows.filter(is_doubted)["subject"].to_pylist())
-    return believed, {key: answer for key, answer in last.items() if key not in doubted}
+    last = {key: LastAnswer(outcome=outcome, confirmed_at=heard_at) for key, (outcome, heard_at, _) in heard.items() if key not in doubted}
+    return believed, last

@@ -70,8 +70,7 @@ def preview(options: HarvestOptions, settings: Settings) -> HarvestPlan:
 
 def _known(store: Store) -> tuple[Known, Mapping[tuple[str, str], LastAnswer]]:
     """What the store knows and heard last, as far as it is believed."""
-    heard = {key: LastAnswer(outcome=outcome, confirmed_at=heard_at) for key, (outcome, heard_at, _run) in store.last_outcomes().items()}
-    latest, last = without_doubted(store.latest(), heard, doubted_runs(store.runs()))
+    latest, last = without_doubted(store.latest(), store.last_outcomes(), doubted_runs(store.runs()))
     return Known(latest), last
 
 

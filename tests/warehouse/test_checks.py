@@ -210,7 +210,7 @@ def test_answers_that_cannot_be_used_warn(folder):
                 "subject": f"github:a/{n}",
                 "code": "invalid_answer",
                 "level": "error",
-                "message": f"no stars {n}",
+                "message": f"The answer to repo of {n} cannot be used: stars: missing. The last good values stay.",
                 "found_at": START,
             }
             for n in range(1, 4)
@@ -220,7 +220,7 @@ def test_answers_that_cannot_be_used_warn(folder):
     assert info.is_current
     (check,) = info.unmet
     assert (check.name, check.part, check.amiss_count, check.judged_count) == ("unreadable_share", "github", 3, 30)
-    assert check.examples[0] == {"slug": "package-1", "before": None, "after": "no stars 1"}
+    assert check.examples[0] == {"slug": "package-1", "before": None, "after": "stars: missing"}
 
 
 def test_expectations_can_be_tuned_and_turned_off(folder):
