@@ -12,7 +12,7 @@ from sandbox.faults import Fault, Mishap
 from sandbox.reply import Asked, Reply
 
 CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
-VALIDATORS = frozenset({"etag", "last-modified", "link"})
+VALIDATORS = frozenset({"etag", "last-modified"})
 
 
 def unconditional(asked: Asked) -> Asked:
@@ -35,7 +35,8 @@ def retold(fault: Fault, whole: Reply) -> Reply:
             told = _zeroed(document, fault.fields)
         case _:
             told = [] if isinstance(document, list) else document
-    headers = tuple((name, value) for name, value in whole.headers if name not in VALIDATORS)
+    left_out = VALIDATORS | {"link"} if fault.mishap is Mishap.EMPTIED else VALIDATORS  # an empty list has no further page
+    headers = tuple((name, value) for name, value in whole.headers if name not in left_out)
     return replace(whole, body=orjson.dumps(told), headers=headers)
 
 
