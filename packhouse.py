@@ -218,7 +218,7 @@ def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool)
 @cli.command()
 @_data
 @_catalog
-@click.option("--accept", metavar="REASON", help="Publish although a check refuses it; the reason is kept in the run's row.")
+@click.option("--accept", metavar="REASON", help="Publish although a check refuses it; the reason is kept in runs.accepted_reason.")
 @click.option("--as-of", type=_Moment(), help="Publish again what was published at this time, from what was known then.")
 @_as_json
 def publish(*, accept: str | None, as_of: datetime | None, is_json: bool, **places: str | None) -> None:
@@ -231,13 +231,14 @@ def publish(*, accept: str | None, as_of: datetime | None, is_json: bool, **plac
       packhouse publish --as-of 2026-03-01    what was published when that day began, catalog included
     """
     from flows.past import publish_past
-    from flows.publishing import republish
+    from flows.publishing import read_reason, republish
 
-    if accept is not None and not accept.strip():
-        raise click.BadParameter("say why, in words", param_hint="--accept")
+    try:
+        reason = None if accept is None else read_reason(accept)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--accept") from None
     settings = _settings(**places)
-    report = republish(settings, accepted=accept) if as_of is None else publish_past(settings, as_of, accepted=accept)
-    _finish(report, is_json=is_json)
+    _finish(republish(settings, accepted=reason) if as_of is None else publish_past(settings, as_of, accepted=reason), is_json=is_json)
 
 
 @cli.command()

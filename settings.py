@@ -17,7 +17,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from warehouse.expectations import Tuning, read_tunings
+
 CONFIG_FILE = "packhouse.toml"
+EXPECTATIONS = "expectations"
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST_AGE = 100 * 366 * 86_400
@@ -37,7 +40,11 @@ class InvalidSettings(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The values in force. ``origins`` tells for each field whether a flag, the environment, the file or the default gave it."""
+    """The values in force.
+
+    ``origins`` tells for each field whether a flag, the environment, the file or the default gave it. ``expectations`` are those of a
+    publication that the file changes.
+    """
 
     data: Path
     catalog: Path
@@ -55,6 +62,7 @@ class Settings:
     cors: bool
     contact: str | None
     origins: Mapping[str, str]
+    expectations: Mapping[str, Tuning]
 
     def __repr__(self) -> str:
         """Never shows the token."""
@@ -303,7 +311,7 @@ def load_settings(flags: Mapping[str, str | None], environ: Mapping[str, str], c
     problems: list[str] = []
     known = sorted(field.name for field in FIELDS)
     problems += [f"unknown setting {name!r}; known are {', '.join(known)}" for name in sorted(flags) if name not in known]
-    config = _read_config(config_file, problems)
+    config, tunings = _read_config(config_file, problems)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for field in FIELDS:
@@ -319,7 +327,7 @@ def load_settings(flags: Mapping[str, str | None], environ: Mapping[str, str], c
                 problems.append(f"{origin}: {error}")
     if problems:
         raise InvalidSettings(problems)
-    return Settings(**values, origins=origins)
+    return Settings(**values, origins=origins, expectations=tunings)
 
 
 def _flag(field: Field) -> str:
@@ -339,27 +347,29 @@ def _choose(
     return next(((text, origin) for text, origin in candidates if text and text.strip()), (None, "not set"))
 
 
-def _read_config(path: Path, problems: list[str]) -> dict[str, str]:
+def _read_config(path: Path, problems: list[str]) -> tuple[dict[str, str], dict[str, Tuning]]:
+    """What the file says: settings as text, and the expectations it changes."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        return {}
+        return {}, {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problems.append(f"{path}: cannot be read as TOML ({error})")
-        return {}
+        return {}, {}
     allowed = {field.name for field in FIELDS if not field.is_secret}
     secret = {name.lower() for field in FIELDS if field.is_secret for name in (field.name, field.variable)}
     switches = {field.name for field in FIELDS if field.parse is _switch}
-    config = {}
+    config: dict[str, str] = {}
+    tunings = read_tunings(raw.pop(EXPECTATIONS, {}), problems, path.name)
     for key, value in raw.items():
         if key.lower().replace("-", "_") in secret:
             problems.append(f"{path}: tokens do not belong in a file; set GITHUB_TOKEN in the environment")
         elif key not in allowed:
-            problems.append(f"{path}: unknown setting {_shown(key)}; known are {', '.join(sorted(allowed))}")
+            problems.append(f"{path}: unknown setting {_shown(key)}; known are {', '.join(sorted({*allowed, EXPECTATIONS}))}")
         elif type(value) is bool and key in switches:
             config[key] = "on" if value else "off"
         elif type(value) not in (str, int):
             problems.append(f"{path.name}: {key}: write a text in quotes or a whole number")
         else:
             config[key] = str(value)
-    return config
+    return config, tunings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -11,6 +11,7 @@ import click
 from packhouse import cli
 from settings import CONFIG_FILE, FIELDS, Field
 from warehouse.dictionary import dictionary_of_schema
+from warehouse.expectations import Expectation, load_expectations
 
 DOCS = Path(__file__).resolve().parent
 GENERATED = "<!-- Written by docs/build.py; run `make docs` after a change of the code. -->\n\n"
@@ -43,6 +44,16 @@ max_age = "12h"
 concurrency = 8
 ```
 
+What is expected of a publication is changed there too, one table for each expectation; [expectations.md](expectations.md) lists them:
+
+```toml
+[expectations.stars_held]
+bound = 0.3
+
+[expectations.gone_share]
+is_off = true
+```
+
 Durations are a whole number and one of `s`, `m`, `h`, `d`, `w`.
 Addresses of services begin with `https://`; `http://` is taken for this machine only (`localhost`, `127.0.0.0/8`, `[::1]`).
 Relative paths start in the folder packhouse is started in; `~` is the home folder.
@@ -53,6 +64,56 @@ def _setting(field: Field) -> str:
     default = "not set" if field.default is None else f"`{field.default}`"
     name = f"`{field.name}`" + (" (environment only)" if field.is_secret else "")
     return f"| {name} | `{field.variable}` | {default} | {field.meaning} |"
+
+
+def expectations_page() -> str:
+    """Every expectation of a publication with its default, what it counts and why."""
+    expectations = load_expectations()
+    return f"""{GENERATED}# What is expected of a publication
+
+Before a publication becomes the current one it is held against these expectations.
+Each counts what is amiss among what it judges, and is not met when that is more than its bound and at least as many
+as the next column says: in a small catalog one package is a large share.
+The run report, the artifact in Prefect and `manifest.json` name what is not met with its numbers and ten examples,
+the old value beside the new.
+
+An expectation is changed in `{CONFIG_FILE}`; `packhouse status` shows those that are:
+
+```toml
+[expectations.stars_held]
+bound = 0.3        # the share that may be amiss, from 0 to 1
+fewest = 10        # so many must be amiss at least
+
+[expectations.gone_share]
+is_off = true      # not measured at all
+```
+
+## Those that refuse
+
+The publication is not published, the exit code is 3, and `current` stays where it was.
+[operations.md](operations.md#the-checks-refused) says what to do.
+
+{_expectation_table(e for e in expectations if e.stops)}
+## Those that warn
+
+It is published; the values concerned are as they were, with their dates and states, or unknown.
+
+{_expectation_table(e for e in expectations if not e.stops)}
+Those marked * need a publication to compare with; the first one passes them.
+What belongs to a repository is judged once for each repository, however many packages live in it,
+and its counts only where they were observed anew or are others than in the last publication.
+The SQL of each is in `warehouse/expectations.toml`.
+"""
+
+
+def _expectation_table(expectations: Iterable[Expectation]) -> str:
+    rows = "".join(f"| {_expectation(each)} |\n" for each in expectations)
+    return f"| expectation | at most | from | what is amiss | why |\n| --- | --- | --- | --- | --- |\n{rows}"
+
+
+def _expectation(each: Expectation) -> str:
+    mark = "\\*" if each.compares else ""
+    return f"`{each.name}`{mark} | {each.bound:.0%} | {each.fewest} | {each.amiss} | {each.why}"
 
 
 def cli_page() -> str:
@@ -79,6 +140,7 @@ def _commands(command: click.Command, parent: click.Context | None, name: str) -
 # File below docs/ -> what makes its text.
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
+    "expectations.md": expectations_page,
     "cli.md": cli_page,
     "data-dictionary.md": dictionary_of_schema,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from flows.loading import counts_of, gather, load, slowest, spent_by_facet
+from flows.loading import counts_of, gather, load, load_catalogs, slowest, spent_by_facet
 from flows.past_asking import ask_past, cut_past
 from flows.past_plan import describe_backfill
 from flows.past_runs import BackfillInterrupted, BackfillRun, open_backfill
@@ -19,6 +19,7 @@ from flows.report import DONE, STOPPED, RunReport
 from flows.sequence import StepRunner, signals_set
 from settings import Settings
 from transforms.schemas import COMMIT_READINGS, FINDINGS, STAR_DAYS
+from warehouse.catalog_landing import land_catalog
 from warehouse.reports import write_run_report
 
 
@@ -66,6 +67,8 @@ def settle_backfill(run: BackfillRun) -> None:
             "forecast_pypi_requests_count": run.foreseen.get("pypi_requests"),
         }
         load(store, gathered, row)
+        land_catalog(run.folder, run.catalog_files, now)
+        load_catalogs(run.folder, store)
         spent = spent_by_facet(gathered.fetches)
         for meter, tally in (run.session.tallies if run.session else {}).items():
             if tally.recalled:
@@ -77,8 +80,10 @@ def settle_backfill(run: BackfillRun) -> None:
             findings=gathered.tables[FINDINGS.name].to_pylist(),
             slowest=slowest(gathered.fetches),
         )
-        publish_records(run.folder, store, run.catalog, run.settings.max_age, run.report, slugs=run.options.slugs)
-        kept = {"request": run.options.fingerprint(), "plan": run.foreseen, "sizes": run.sizes}
+        publish_records(run.folder, store, run.catalog, run.settings, run.report, slugs=run.options.slugs)
+        kept: dict[str, Any] = {"request": run.options.fingerprint(), "plan": run.foreseen, "sizes": run.sizes}
+        if run.report.publication:
+            kept["publications"] = [run.report.publication]
         write_run_report(run.folder, {**run.report.run, **kept})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from flows.publishing import keep_publication, publish_records
@@ -33,8 +34,9 @@ def publish_past(settings: Settings, at: datetime, *, accepted: str | None) -> R
         catalog = _catalog_at(folder, entry.published_at)
         report = RunReport(run=run | {"as_of_at": entry.as_of_at})
         now = max(datetime.now(UTC), entry.published_at + timedelta(microseconds=1))
-        max_age = timedelta(seconds=entry.max_age_seconds) if entry.max_age_seconds else settings.max_age
-        publish_records(folder, past, catalog, max_age, report, is_forced=accepted is not None, published_at=now)
+        if entry.max_age_seconds:
+            settings = replace(settings, max_age=timedelta(seconds=entry.max_age_seconds))
+        publish_records(folder, past, catalog, settings, report, is_forced=accepted is not None, published_at=now)
         if report.publication:
             store.record_publication(report.publication)
             keep_publication(folder, report)

@@ -33,7 +33,7 @@ from settings import Settings
 from transforms.catalog import Catalog
 from transforms.known import Known
 from transforms.times import utc_day
-from warehouse.catalog_files import load_catalog
+from warehouse.catalog_files import load_catalog, load_with_files
 from warehouse.errors import DataFolderBusy
 from warehouse.folder import DataFolder
 from warehouse.reports import read_run_reports, write_run_report
@@ -65,6 +65,7 @@ class BackfillRun:
     clock: Clock
     progress: Progress
     catalog: Catalog
+    catalog_files: Mapping[str, bytes]
     folder: DataFolder
     run_id: str
     started_at: datetime
@@ -122,7 +123,7 @@ def open_backfill(options: BackfillOptions, settings: Settings, *, engine: str, 
     is asked then.
     """
     clock, stop = make_clock(options.fixed_now), threading.Event()
-    catalog = load_catalog(settings.catalog)
+    catalog, catalog_files = load_with_files(settings.catalog)
     mistakes = _early_mistakes(options, settings, catalog, clock.now())
     folder = DataFolder(settings.data)
     with folder.backfill_lock():
@@ -142,6 +143,7 @@ def open_backfill(options: BackfillOptions, settings: Settings, *, engine: str, 
                 clock=clock,
                 progress=progress,
                 catalog=catalog,
+                catalog_files=catalog_files,
                 folder=folder,
                 run_id=unfinished["run_id"] if unfinished else new_run_id(started_at, newest_run_id(folder, reports)),
                 started_at=started_at,

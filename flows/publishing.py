@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from transforms.records import build_packages, build_participants
 from warehouse.catalog_files import load_with_files
 from warehouse.catalog_landing import land_catalog
 from warehouse.errors import NothingPublished
+from warehouse.expectations import load_expectations, tune
 from warehouse.folder import DataFolder
 from warehouse.freshness import count_states
 from warehouse.period_records import make_period_records
@@ -30,7 +31,7 @@ def publish_records(
     folder: DataFolder,
     store: Store,
     catalog: Catalog,
-    max_age: timedelta,
+    settings: Settings,
     report: RunReport,
     *,
     slugs: tuple[str, ...] = (),
@@ -43,7 +44,7 @@ def publish_records(
     ``slugs``, or all.
     """
     latest = store.latest()
-    packages = build_packages(catalog, latest, as_of=report.run["as_of_at"], max_age=max_age)
+    packages = build_packages(catalog, latest, as_of=report.run["as_of_at"], max_age=settings.max_age)
     tables = {
         **catalog.tables(),
         "packages": packages,
@@ -54,9 +55,10 @@ def publish_records(
         "published_at": published_at or report.run["ended_at"],
         "run_id": report.run["run_id"],
         "as_of_at": report.run["as_of_at"],
-        "max_age_seconds": round(max_age.total_seconds()),
+        "max_age_seconds": round(settings.max_age.total_seconds()),
     }
-    info = publish(folder, run=report.run, tables=tables, store=store, entry=entry, is_forced=is_forced)
+    expectations = tune(load_expectations(), settings.expectations)
+    info = publish(folder, run=report.run, tables=tables, store=store, entry=entry, is_forced=is_forced, expectations=expectations)
     asked = packages.filter(pc.is_in(packages["slug"], value_set=pa.array(slugs, pa.string()))) if slugs else packages
     report.states = count_states(asked)
     report.checks = [check.as_dict() for check in info.checks]
@@ -65,7 +67,7 @@ def publish_records(
         report.publication = entry
         store.record_publication(entry)
     else:
-        report.run |= {"outcome": REFUSED, "detail": "; ".join(check.message for check in info.unmet if check.stops)}
+        report.run |= {"outcome": REFUSED, "detail": "; ".join(check.message for check in info.unmet if check.refuses)}
         store.record_run(report.run)
 
 
@@ -81,7 +83,7 @@ def _periods(folder: DataFolder) -> Iterator[tuple[str, date, date]]:
 def republish(settings: Settings, *, accepted: str | None) -> RunReport:
     """Publish what the store has, as of the last run, with the catalog as it is now; asks nobody.
 
-    ``accepted`` is why it is to be published although a check refuses it; the reason is kept with the run.
+    ``accepted`` is why it is to be published although a check refuses it (``read_reason``); it is kept in ``runs`` and the manifest.
     Raises NothingPublished when there is no run yet, and what storage raises; ``current`` then has not moved.
     """
     catalog, files = load_with_files(settings.catalog)
@@ -92,20 +94,27 @@ def republish(settings: Settings, *, accepted: str | None) -> RunReport:
             raise NothingPublished(f"the store in {folder.root} has no run yet, so there is nothing to publish. Next: packhouse harvest")
         newest = max(runs, key=lambda run: (run["as_of_at"], run["run_id"]))
         report = RunReport(run=newest | {"packages_count": len(catalog.entries)})
-        if accepted:
-            report.run |= {"detail": f"published whatever the checks say: {accepted}"}
-        elif report.run["outcome"] == REFUSED:
-            report.run |= {"detail": None}
         if report.run["outcome"] == REFUSED:
-            report.run |= {"outcome": DONE}
+            report.run |= {"outcome": DONE, "detail": None}
+        if accepted is not None:
+            report.run |= {"accepted_reason": accepted}
         now = max(datetime.now(UTC), report.run["ended_at"])
         land_catalog(folder, files, now)
         load_catalogs(folder, store)
-        publish_records(folder, store, catalog, settings.max_age, report, is_forced=accepted is not None, published_at=now)
+        publish_records(folder, store, catalog, settings, report, is_forced=accepted is not None, published_at=now)
         store.record_run(report.run)
         keep_publication(folder, report)
         report.run |= {"kind": "publish"}
         return report
+
+
+def read_reason(text: str) -> str:
+    """Give the reason in one line; raises ValueError when it has no word."""
+    reason = " ".join(text.split())
+    if not any(character.isalnum() for character in reason):
+        message = "say why, in words"
+        raise ValueError(message)
+    return reason
 
 
 def keep_publication(folder: DataFolder, report: RunReport) -> None:

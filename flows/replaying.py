@@ -43,7 +43,7 @@ def replay_run(settings: Settings, progress: Progress) -> RunReport:
         report = RunReport(run=last | {"kind": "replay", "detail": f"{len(runs):,} runs read from the landing"})
         with open_store(folder, is_read_only=False) as store:
             report.run = last  # the publication speaks of the runs that observed, not of this one
-            publish_records(folder, store, catalog, settings.max_age, report)
+            publish_records(folder, store, catalog, settings, report)
             report.findings = []
         report.run = report.run | {"kind": "replay", "detail": f"{len(runs):,} runs read from the landing"}
         return report

@@ -23,6 +23,7 @@ ASKING = ("harvest", "backfill")
 UNFRESH_STATES = ("stale", "pending")
 SHOWN_FINDINGS = 10
 SHOWN_SLOWEST = 3
+SHOWN_CHARACTERS = 80
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class RunReport:
         states: by state column of ``packages``, how many packages are in each state.
         findings: rows of ``findings`` of this run.
         slowest: the slowest answers, ``url`` and ``duration_ms``.
-        checks: the expectations evaluated, with their figures.
+        checks: the expectations evaluated, with their figures, and ten examples of what is amiss where they are not met.
         publication: the row of ``publications``, when it became the current one.
         published: path of the publication's DuckDB file; ``None`` when nothing was published.
     """
@@ -63,6 +64,10 @@ class RunReport:
         unfresh = sum(counts.get(state, 0) for counts in self.states.values() for state in UNFRESH_STATES)
         return 3 if unfresh or self.run["outcome"] in (STOPPED, REFUSED) else 0
 
+    def unmet(self) -> list[dict[str, Any]]:
+        """The checks that are not met, those that refuse first."""
+        return sorted((check for check in self.checks if not check["is_met"]), key=lambda check: not check["stops"])
+
     def as_json(self) -> dict[str, Any]:
         """The report for programs; times as ISO 8601 text in UTC."""
         return {
@@ -87,7 +92,7 @@ class RunReport:
             lines.append(self._spending())
             lines.extend(self._accounts())
         lines.extend(_state_sentences(self.states))
-        lines.extend(f"Check {check['message']}" for check in self.checks if not check["is_met"])
+        lines.extend(line for check in self.unmet() for line in (f"Check {check['message']}", _examples(check)) if line)
         lines.extend(f"{finding['level'].capitalize()}: {finding['message']}" for finding in self.findings[:SHOWN_FINDINGS])
         if len(self.findings) > SHOWN_FINDINGS:
             lines.append(f"And {len(self.findings) - SHOWN_FINDINGS:,} more: packhouse sql 'from findings order by found_at desc'")
@@ -141,12 +146,36 @@ class RunReport:
         lines += _markdown_table(
             ("value", "state", "packages"), [(column, s, n) for column, counts in self.states.items() for s, n in counts.items()]
         )
+        for check in self.unmet():
+            lines += _markdown_table(
+                (check["name"], "before", "now"), [(row["slug"] or "", *map(_shown, _pair(row))) for row in check["examples"]]
+            )
         lines += _markdown_table(("slowest answer", "ms"), [(row["url"], row["duration_ms"]) for row in self.slowest])
         return "\n".join(lines)
 
 
 def _because(detail: str | None) -> str:
     return f" ({detail})" if detail else ""
+
+
+def _examples(check: Mapping[str, Any]) -> str:
+    """What is amiss, one after the other: a name with the old and the new value."""
+    told = []
+    for row in check["examples"]:
+        before, after = map(_shown, _pair(row))
+        change = f"{before} -> {after}" if row["before"] is not None else after
+        told.append(f"{row['slug']}: {change}" if row["slug"] else change)
+    return f"  {'; '.join(told)}." if told else ""
+
+
+def _pair(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    return row["before"], row["after"]
+
+
+def _shown(text: str | None) -> str:
+    """A value of an example, short enough for a line."""
+    text = " ".join((text or "unknown").split())
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
 
 
 def _state_sentences(states: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from extractors.conversation import PROJECT
 from flows.asking import has_probe
+from flows.doubt import doubted_runs, without_doubted
 from flows.forecast import HarvestPlan, forecast
 from flows.loading import counts_of, gather, load, load_catalogs, slowest, spent_by_facet
 from flows.options import HarvestOptions
@@ -40,8 +41,7 @@ def plan_run(run: HarvestRun) -> HarvestPlan:
     """Decide what to ask: what is due, without what this run already landed."""
     outcomes = run.landed.outcomes() if run.landed else {}
     landed = {key: LastAnswer(outcome=outcome, confirmed_at=run.started_at) for key, outcome in outcomes.items()}
-    run.known = Known(run.store.latest())
-    run.last = _last(run.store)
+    run.known, run.last = _known(run.store)
     before = _Before(store=run.store, known=run.known, last=run.last, landed=landed, sizes=run.sizes, is_index_useless=run.is_index_useless)
     run.plan = _plan(run.options, run.settings, run.catalog, before, as_of=run.started_at)
     if not run.foreseen:
@@ -57,10 +57,11 @@ def preview(options: HarvestOptions, settings: Settings) -> HarvestPlan:
     with open_store(DataFolder(settings.data), is_read_only=True) as store:
         as_of = make_clock(options.fixed_now).now()
         reports = list(read_run_reports(DataFolder(settings.data), on_damaged=lambda _file: None))
+        known, last = _known(store)
         before = _Before(
             store=store,
-            known=Known(store.latest()),
-            last=_last(store),
+            known=known,
+            last=last,
             landed={},
             sizes=good_sizes(reports),
             is_index_useless=is_index_useless(reports, settings.pypi_url, as_of),
@@ -68,8 +69,10 @@ def preview(options: HarvestOptions, settings: Settings) -> HarvestPlan:
         return _plan(options, settings, catalog, before, as_of=as_of)
 
 
-def _last(store: Store) -> dict[tuple[str, str], LastAnswer]:
-    return {key: LastAnswer(outcome=outcome, confirmed_at=heard_at) for key, (outcome, heard_at, _run) in store.last_outcomes().items()}
+def _known(store: Store) -> tuple[Known, Mapping[tuple[str, str], LastAnswer]]:
+    """What the store knows and heard last, as far as it is believed."""
+    latest, last = without_doubted(store.latest(), store.last_outcomes(), doubted_runs(store.runs()))
+    return Known(latest), last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +147,8 @@ def publish_run(run: HarvestRun) -> None:
     if report is None:
         message = "load_run comes before publish_run"
         raise RuntimeError(message)
-    publish_records(run.folder, run.store, run.catalog, run.settings.max_age, report, slugs=run.options.slugs)
-    kept: dict[str, Any] = {"request": run.options.fingerprint(), "plan": run.foreseen, "sizes": run.sizes}
+    publish_records(run.folder, run.store, run.catalog, run.settings, report, slugs=run.options.slugs)
+    kept: dict[str, Any] = {"request": run.options.fingerprint(), "plan": run.foreseen, "sizes": run.sizes, "checks": report.unmet()}
     if report.publication:
         kept["publications"] = [report.publication]
     if run.has_serials is not None:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.clock import RunningClock
 from sandbox.control import day_route, ledger_routes
-from sandbox.faults import IN_QUERY, Fault, Faults, Mishap
+from sandbox.faults import IN_QUERY, IN_TELLING, Fault, Faults, Mishap
 from sandbox.github import GitHub, token_of
 from sandbox.graphql import Spoil
 from sandbox.index import Index
@@ -23,6 +23,7 @@ from sandbox.ledger import KEPT_HEADERS, Ledger, Line
 from sandbox.pypi import PyPI
 from sandbox.quota import GRAPHQL, Limits, Quotas, fingerprint
 from sandbox.reply import Asked, Reply
+from sandbox.retelling import retold, unconditional
 from sandbox.sending import IN_SENDING, send_badly, send_whole, spoiled
 from sandbox.validators import http_date
 from sandbox.world import World
@@ -116,6 +117,8 @@ class Door:
             return self.github.answer(asked, Spoil(fault.mishap, lambda count: self.faults.chosen(count, fault.share)))
         if fault.mishap is Mishap.SECONDARY:
             return self.github.limited(asked, retry_after=fault.retry_after)
+        if fault.mishap in IN_TELLING:
+            return retold(fault, self.answer(unconditional(asked)))
         needs_whole = fault.mishap in (Mishap.TRUNCATED, Mishap.CUT_OFF, Mishap.SLOW)
         return spoiled(fault, self.answer(asked) if needs_whole else Reply(status=0))
 

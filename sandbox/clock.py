@@ -1,10 +1,25 @@
-"""A clock that starts at a moment of one's choice, runs, and can be put forward."""
+"""Clocks of a sandbox: one that runs from a moment of one's choice and can be put forward, and one that shows what it is told."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+
+
+class Dial:
+    """A clock that shows what it is told to show, for callers whose own time moves in leaps."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+
+    def __call__(self) -> datetime:
+        """Now."""
+        return self._clock()
+
+    def show(self, clock: Callable[[], datetime]) -> None:
+        """Follow another clock from now on."""
+        self._clock = clock
 
 
 class RunningClock:

@@ -17,6 +17,10 @@ class Mishap(StrEnum):
     of ``size`` bytes; BOMB: the same, compressed a thousandfold; SLOW: a trickle over ``seconds``; SECONDARY: GitHub's
     secondary limit, telling ``retry_after`` when set.
 
+    A service that tells other things than it did, in good JSON with status 200, REST and GraphQL alike: WITHOUT: the ``fields`` are not
+    there any more, wherever they stood; ZEROED: they are zero, false, null or empty, and lists of numbers have as many zeros; EMPTIED:
+    a list is empty. Nobody is told that an answer is unchanged then.
+
     Within an answer to a GraphQL query: WRONG: "Something went wrong" instead of data; and for a ``share`` of the repositories asked
     for, at least one: ALIAS_NULL: null, and no error says why; ALIAS_LIMITS: resource limits exceeded; ALIAS_WRONG: "Something went
     wrong" with them alone; ALIAS_HOLLOW: answered, but for a piece deeper down, which an error names.
@@ -31,6 +35,9 @@ class Mishap(StrEnum):
     BOMB = "bomb"
     SLOW = "slow"
     SECONDARY = "secondary"
+    WITHOUT = "without"
+    ZEROED = "zeroed"
+    EMPTIED = "emptied"
     WRONG = "wrong"
     ALIAS_NULL = "alias_null"
     ALIAS_LIMITS = "alias_limits"
@@ -38,6 +45,8 @@ class Mishap(StrEnum):
     ALIAS_HOLLOW = "alias_hollow"
 
 
+# Mishaps of what is told.
+IN_TELLING = frozenset({Mishap.WITHOUT, Mishap.ZEROED, Mishap.EMPTIED})
 # Mishaps within the answer to a GraphQL query.
 IN_QUERY = frozenset({Mishap.WRONG, Mishap.ALIAS_NULL, Mishap.ALIAS_LIMITS, Mishap.ALIAS_WRONG, Mishap.ALIAS_HOLLOW})
 
@@ -58,6 +67,7 @@ class Fault:
         size: bytes, for ``HUGE`` and ``BOMB``.
         seconds: how long, for ``SLOW``.
         share: of the repositories of a query, for those that begin with ``ALIAS``.
+        fields: keys of the JSON, for ``WITHOUT`` and ``ZEROED``.
     """
 
     pattern: str = "*"
@@ -71,6 +81,7 @@ class Fault:
     size: int = 100 * 1024 * 1024
     seconds: float = 5.0
     share: float = 0.3
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sandbox.app import create_app, system_clock
+from sandbox.clock import Dial, RunningClock
 from sandbox.faults import Faults
 from sandbox.index import Index
 from sandbox.ledger import Ledger
@@ -37,6 +38,7 @@ class Running:
     faults: Faults
     limits: Limits
     index: Index
+    clock: Dial | RunningClock
 
 
 @contextmanager
@@ -54,8 +56,9 @@ def running(
     limits = Limits() if limits is None else limits
     index = Index() if index is None else index
     ledger = Ledger()
+    shown = clock if isinstance(clock, RunningClock) else Dial(clock)
     listener = listen(port)
-    server = build_server(world, faults=faults, limits=limits, index=index, ledger=ledger, clock=clock)
+    server = build_server(world, faults=faults, limits=limits, index=index, ledger=ledger, clock=shown)
     thread = threading.Thread(target=server.serve_on, args=(listener,), name="sandbox", daemon=True)
     thread.start()
     try:
@@ -72,6 +75,7 @@ def running(
             faults=faults,
             limits=limits,
             index=index,
+            clock=shown,
         )
     finally:
         server.should_exit = True

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import pytest
 from flows.options import HarvestOptions
 from flows.report import RunReport
 from flows.sequence import harvest_sequence, replay_sequence, run_step
+from sandbox.app import system_clock
+from sandbox.clock import Dial
 from sandbox.sample import sample_world
 from sandbox.server import Running, running
 from sandbox.world import World
@@ -62,6 +64,7 @@ class Bench:
     catalog: Path = ROOT / "catalog"
     overrides: dict[str, str] = field(default_factory=dict)
     token: str | None = TOKEN
+    skew: timedelta = timedelta()
 
     @property
     def environ(self) -> dict[str, str]:
@@ -84,7 +87,8 @@ class Bench:
         return load_settings(self.flags(), self.environ, self.data / "absent.toml")
 
     def variables(self) -> dict[str, str]:
-        """The same as environment variables, for a process of its own."""
+        """The same as environment variables, for a process of its own, whose time is the real one: the sandbox follows it."""
+        self.show(system_clock)
         names = {
             "data": "PACKHOUSE_DATA",
             "catalog": "PACKHOUSE_CATALOG",
@@ -95,8 +99,14 @@ class Bench:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         return {**kept, **named, **self.environ}
 
+    def show(self, clock: Callable[[], datetime]) -> None:
+        """Let the sandbox's answers bear the dates of this clock."""
+        if isinstance(self.services.clock, Dial):
+            self.services.clock.show(clock)
+
     def harvest(self, *slugs: str, **options: Any) -> RunReport:
-        """Harvest in this process, without an engine."""
+        """Harvest in this process, without an engine, at a moment that the sandbox shares but for its ``skew``."""
+        self.show(lambda: self.now + self.skew)
         asked = HarvestOptions(slugs=slugs, fixed_now=self.now, **options)
         return asyncio.run(harvest_sequence(asked, self.settings(), run_step=run_step, engine="none"))
 

@@ -326,7 +326,46 @@ def test_publish_takes_an_edited_catalog_and_keeps_what_is_refused(bench: Bench,
     accepted = packhouse(bench, "publish", "--catalog", str(smaller), "--accept", "a test of scissors")
     assert accepted.returncode == 0, accepted.stderr
     assert bench.rows("select count(*) as n from packages") == [{"n": 1}]
-    assert "a test of scissors" in bench.rows("select detail from runs")[0]["detail"]
+    assert bench.rows("select outcome, detail, accepted_reason from runs") == [
+        {"outcome": "done", "detail": None, "accepted_reason": "a test of scissors"}
+    ]
+    manifest = json.loads((bench.data / "current" / "manifest.json").read_text())
+    assert manifest["accepted_reason"] == "a test of scissors"
+    assert [check["name"] for check in manifest["checks"] if not check["is_met"]] == ["packages_kept"]
+    replayed = packhouse(bench, "replay", "--engine", "none", "--catalog", str(smaller))
+    assert replayed.returncode == 0, replayed.stderr
+    assert bench.rows("select accepted_reason from runs") == [{"accepted_reason": "a test of scissors"}]
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "...", "\n"])
+def test_a_reason_has_words(harvested: Bench, reason: str) -> None:
+    """An empty reason is wrong usage, and nothing is published."""
+    explained(packhouse(harvested, "publish", "--accept", reason), 2, "--accept", "say why, in words")
+
+
+def test_a_tuned_expectation_counts_and_is_shown(bench: Bench, tmp_path: Path) -> None:
+    """``packhouse.toml`` in the folder of the command decides what is refused; ``packhouse status`` shows it; a mistake in it is told."""
+    bench.harvest()
+    smaller = tmp_path / "catalog"
+    shutil.copytree(ROOT / "catalog", smaller)
+    lines = (smaller / "packages.csv").read_text().splitlines(keepends=True)
+    kept = [line for line in lines[1:] if line.startswith("1776,")]
+    (smaller / "packages.csv").write_text("".join([lines[0], *kept]))
+    (smaller / "grid_packages.csv").write_text("grid,package\n")
+
+    def run(*arguments: str, config: str) -> subprocess.CompletedProcess[bytes]:
+        (tmp_path / "packhouse.toml").write_text(config)
+        command = [sys.executable, str(ROOT / "packhouse.py"), *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=bench.variables(), capture_output=True, timeout=100, check=False)
+
+    explained(run("publish", config="[expectations.packages_kept]\nbound = 3\n"), 2, "packhouse.toml: expectations.packages_kept.bound")
+    assert run("publish", "--catalog", str(smaller), config="").returncode == 3
+    tuned = "[expectations.packages_kept]\nbound = 0.99\n\n[expectations.stale_share]\nis_off = true\n"
+    status = run("status", config=tuned)
+    assert b"packages_kept              99.0%, 5 (default 10.0%, 5)" in status.stdout
+    assert b"packhouse.toml: expectations.stale_share" in status.stdout
+    assert run("publish", "--catalog", str(smaller), config=tuned).returncode == 0
+    assert bench.rows("select count(*) as n from packages") == [{"n": 1}]
 
 
 def test_completion_scripts_are_printed(harvested: Bench) -> None:

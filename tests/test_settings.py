@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from settings import CONFIG_FILE, FIELDS, InvalidSettings, Settings, load_settings, parse_age
+from warehouse.expectations import Tuning
 
 NOWHERE = Path("no-such-folder") / CONFIG_FILE
 TOKEN = "ghx_" + "A1b2" * 9
@@ -97,6 +98,18 @@ def test_values_of_a_wrong_kind_in_the_file(tmp_path, value):
     """Only texts and whole numbers are settings; nothing is turned into text by accident."""
     (problem,) = problems_of(config_file=config(tmp_path, f"data = {value}\n"))
     assert problem == "packhouse.toml: data: write a text in quotes or a whole number"
+
+
+def test_expectations_are_tuned_in_the_file_alone(tmp_path):
+    """A table for each; what is wrong in one is told beside everything else, with file and key."""
+    path = config(tmp_path, "[expectations.stars_held]\nbound = 0.3\n\n[expectations.weeks_held]\nis_off = true\n")
+    assert load_settings({}, {}, path).expectations == {"stars_held": Tuning(bound=0.3), "weeks_held": Tuning(is_off=True)}
+    assert load_settings({}, {}, NOWHERE).expectations == {}
+    path = config(tmp_path, "concurrency = 0\n[expectations.stars_held]\nbound = 30\n\n[expectations.starz]\nis_off = true\n")
+    found = problems_of(config_file=path)
+    assert len(found) == 3
+    assert "packhouse.toml: expectations.stars_held.bound: write a share from 0 to 1, such as 0.3" in found
+    assert found[1].startswith("packhouse.toml: expectations.starz: unknown expectation; known are catalog_filled, ")
 
 
 class TestToken:
@@ -264,7 +277,7 @@ def test_any_text_is_a_value_or_a_problem(text, field):
 def test_every_field_is_described():
     """FIELDS and Settings name the same settings in the same order, each with a variable of its own and a meaning."""
     names = [field.name for field in FIELDS]
-    assert names == [field.name for field in fields(Settings) if field.name != "origins"]
+    assert names == [field.name for field in fields(Settings) if field.name not in ("origins", "expectations")]
     assert len({field.variable for field in FIELDS}) == len(names)
     assert all(field.meaning.endswith(".") for field in FIELDS)
 

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.clocks import Clocks, skew_of
 from transforms.findings import find, merge_findings
 from transforms.github import decipher_head
 from transforms.histories import Histories
@@ -32,6 +33,7 @@ from transforms.schemas import FACET_TABLES, FINDINGS, PARTICIPANT_OBSERVATIONS,
 __all__ = ["CaptureView", "Gathering", "ledger_row"]
 
 HTTP_OK = 200
+GITHUB, PYPI = "github", "pypi"
 REPO_FACETS = ("repo", "head", "weeks", "participants")
 # Whose answers may be asked for with the validators of the one before. Not weeks: GitHub gives them one ETag with the 202 before,
 # and they move on by themselves. Not the index: a 304 of it would leave nothing to compare serials with.
@@ -61,11 +63,15 @@ class Gathering:
         self._heads: dict[str, str | None] = {}
         self._refused: set[str] = set()
         self._index: CaptureView | None = None
+        self._clocks = Clocks()
+        self._run_id = ""
         self._ordinal = 0
 
     def add(self, capture: CaptureView, verdict: str) -> None:
         """Take one answer and what it was taken for (``extractors/verdict.py``); never fails for what a service sent."""
         self._ordinal += 1
+        self._run_id = capture.run_id
+        self._clocks.add(capture.source, capture.headers, capture.fetched_at)
         match capture.facet:
             case "probe":
                 was_missing = self._known.was_missing(capture.subject)
@@ -172,11 +178,11 @@ class Gathering:
         if self._index is not None:
             newest["project"] = confirm_projects(newest["project"], self._index, self._known)
         newest["participants"] = _with_carried(newest["participants"], _newest(self._carried.table()), self._known)
-        newest = _without_private(newest)
+        newest = self._without_undated(_without_private(newest))
         for facet in ("weeks", "participants"):
             newest[facet] = self._with_heads(newest[facet], f"{facet}_head_oid")
         tables: dict[str, pa.Table] = self._past.tables()
-        findings: list[dict[str, Any]] = list(self._past.problems)
+        findings: list[dict[str, Any]] = [*self._past.problems, *self._clocks.findings(self._run_id)]
         series = self._series(newest)
         for facet, table in FACET_TABLES.items():
             rows = newest[facet]
@@ -190,6 +196,11 @@ class Gathering:
         tables[VALIDATORS.name] = self._good_validators(newest)
         tables[FINDINGS.name] = _shape(pa.Table.from_pylist(merge_findings(findings), schema=FINDINGS.schema), FINDINGS)
         return tables
+
+    def _without_undated(self, newest: dict[str, pa.Table]) -> dict[str, pa.Table]:
+        """Nothing of a source whose clock is far from ours."""
+        off = self._clocks.off()
+        return {facet: rows.slice(0, 0) if (GITHUB if facet in REPO_FACETS else PYPI) in off else rows for facet, rows in newest.items()}
 
     def _believed(self, capture: CaptureView, verdict: str) -> str:
         """A repository whose organisation refused our token may be private: that it is not shown to strangers is no 404."""
@@ -290,6 +301,7 @@ def ledger_row(capture: CaptureView, verdict: str, units: int) -> dict[str, Any]
     """Give the row of ``fetches`` for one answer; ``units`` is what it cost on its meter."""
     remaining = capture.headers.get("x-ratelimit-remaining", "")
     resets = capture.headers.get("x-ratelimit-reset", "")
+    skew = skew_of(capture.headers, capture.fetched_at)
     return {
         "run_id": capture.run_id,
         "sequence": capture.sequence,
@@ -310,5 +322,6 @@ def ledger_row(capture: CaptureView, verdict: str, units: int) -> dict[str, Any]
         "meter": capture.headers.get("x-ratelimit-resource"),
         "remaining_count": int(remaining) if re.fullmatch(r"[0-9]{1,18}", remaining) else None,
         "resets_at": datetime.fromtimestamp(int(resets), UTC) if re.fullmatch(r"[0-9]{1,10}", resets) else None,
+        "clock_skew_seconds": None if skew is None else round(skew.total_seconds()),
         "identity": capture.identity,
     }

@@ -442,6 +442,11 @@ FETCHES = Table(
         Column("meter", pa.string(), "The quota it was drawn from (x-ratelimit-resource); null where there is none."),
         Column("remaining_count", pa.int64(), "Units left on the meter as told by the answer."),
         Column("resets_at", INSTANT, "When the meter is full again, as told by the answer."),
+        Column(
+            "clock_skew_seconds",
+            pa.int64(),
+            "By how many seconds the service's clock is ahead of ours, by its Date; negative when behind, null when it told none.",
+        ),
         Column("identity", pa.string(), "anonymous, or the fingerprint of the token."),
     ),
 )
@@ -475,7 +480,10 @@ RUNS = Table(
         Column("forecast_pypi_requests_count", pa.int64(), "Requests to PyPI foreseen."),
         Column("received_bytes", pa.int64(), "Bytes received after decoding."),
         Column("waited_seconds", pa.float64(), "Time spent waiting for a quota, in seconds."),
-        Column("detail", pa.string(), "What ended it early, in words."),
+        Column("detail", pa.string(), "What ended it early, or why the checks refused it, in words."),
+        Column(
+            "accepted_reason", pa.string(), "Why it was published although the checks refused it, as given to packhouse publish --accept."
+        ),
     ),
 )
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,10 +26,11 @@ import pyarrow as pa
 
 from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, PUBLIC_TABLES, PUBLICATIONS, RUNS, STORE_TABLES, Table
 from warehouse.as_of import as_of_macros
-from warehouse.checks import CheckResult, evaluate_checks, load_expectations
+from warehouse.checks import CheckResult, evaluate_checks
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, columns_of, ddl, fill, first_line
 from warehouse.durable import make_folder, point, remove_tree, sync_file, sync_folder
 from warehouse.errors import PublicationFailed
+from warehouse.expectations import Expectation, load_expectations
 from warehouse.folder import DataFolder, checked_name
 from warehouse.hindsight import hindsight_macros
 from warehouse.store import Store
@@ -58,7 +59,7 @@ class PublicationInfo:
         as_of_at: the moment it speaks of.
         counts: rows of each table.
         checks: every expectation measured.
-        is_current: it passed (or was forced) and ``current`` leads to it.
+        is_current: no check refused it (or it was forced) and ``current`` leads to it.
     """
 
     run_id: str
@@ -71,7 +72,7 @@ class PublicationInfo:
     @property
     def unmet(self) -> tuple[CheckResult, ...]:
         """The expectations it does not meet, those that stop first."""
-        return tuple(sorted((check for check in self.checks if not check.is_met), key=lambda check: not check.stops))
+        return tuple(sorted((check for check in self.checks if not check.is_met), key=lambda check: not check.refuses))
 
 
 def publish(
@@ -82,8 +83,9 @@ def publish(
     store: Store,
     entry: Mapping[str, Any] | None = None,
     is_forced: bool = False,
+    expectations: Sequence[Expectation] | None = None,
 ) -> PublicationInfo:
-    """Write a publication, judge it, and let ``current`` lead to it unless a minimum was missed.
+    """Write a publication, judge it, and let ``current`` lead to it unless a check refuses it.
 
     Args:
         folder: the data folder; hold its lock.
@@ -91,7 +93,8 @@ def publish(
         tables: packages, categories, grids, grid_packages and participants, in the schemas of ``transforms/schemas.py``.
         store: the rest, copied inside DuckDB.
         entry: its row of ``publications``, which the store does not have yet.
-        is_forced: publish although a minimum was missed.
+        is_forced: publish although a check refuses it.
+        expectations: those in force; by default all of ``expectations.toml``.
 
     Raises PublicationFailed when it cannot be written; nothing is left of it and ``current`` has not moved.
     """
@@ -100,8 +103,8 @@ def publish(
     try:
         with _attached(store, staging) as connection:
             counts = _fill_database(connection, run, tables, entry)
-            checks = _judge(connection, folder, run["run_id"])
-            is_current = is_forced or not any(check.stops for check in checks)
+            checks = _judge(connection, folder, run, load_expectations() if expectations is None else expectations)
+            is_current = is_forced or not any(check.refuses for check in checks)
             if is_current:
                 _export(connection, staging / "parquet")
         if is_current:
@@ -183,29 +186,30 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: Table, origin: str) -> N
     connection.execute(fill(_COPY, table=table.name, columns=columns_of(table.names), origin=origin, key=columns_of(table.key)))
 
 
-def _judge(connection: duckdb.DuckDBPyConnection, folder: DataFolder, run_id: str) -> tuple[CheckResult, ...]:
+def _judge(
+    connection: duckdb.DuckDBPyConnection, folder: DataFolder, run: Mapping[str, Any], expectations: Sequence[Expectation]
+) -> tuple[CheckResult, ...]:
     """Measure it; a last publication that nobody can read, or not to its end, is no measure for the next one."""
-    expectations = load_expectations()
-    previous = _comparable(folder)
+    previous = _previous(folder)
     if previous is not None:
         try:
             connection.execute("ATTACH ? AS previous (READ_ONLY)", [str(previous)])
-            return evaluate_checks(connection, expectations, run_id=run_id, has_previous=True)
+            return evaluate_checks(connection, expectations, run_id=run["run_id"], as_of=run["as_of_at"], has_previous=True)
         except DUCKDB_ERRORS:
             pass  # measured below without it: a fault that is not in the last publication shows there again
         finally:
             connection.execute("DETACH DATABASE IF EXISTS previous")
-    return evaluate_checks(connection, expectations, run_id=run_id, has_previous=False)
+    return evaluate_checks(connection, expectations, run_id=run["run_id"], as_of=run["as_of_at"], has_previous=False)
 
 
-def _comparable(folder: DataFolder) -> Path | None:
-    """The database of the current publication, if there is one with the same tables."""
+def _previous(folder: DataFolder) -> Path | None:
+    """The database of the current publication, of whatever schema: an update must not let a fault pass unseen."""
     try:
         path = folder.current.resolve(strict=True)
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        return path / DATABASE if manifest["schema_version"] == SCHEMA_VERSION else None
-    except (OSError, ValueError, KeyError, TypeError):
+        json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
+    return path / DATABASE
 
 
 def _export(connection: duckdb.DuckDBPyConnection, parquet: Path) -> None:
@@ -223,6 +227,7 @@ def _write_manifest(staging: Path, run: Mapping[str, Any], counts: Mapping[str, 
         "duckdb_version": duckdb.__version__,
         "run_id": run["run_id"],
         "as_of_at": run["as_of_at"].isoformat(),
+        "accepted_reason": run.get("accepted_reason"),
         "counts": dict(counts),
         "checks": [check.as_dict() for check in checks],
         "files": {path.relative_to(staging).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files},

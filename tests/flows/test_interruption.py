@@ -53,10 +53,12 @@ COMPARED = (
 
 
 def _start(bench: Bench, budget: str = "") -> subprocess.Popen[str]:
+    environ = bench.variables()
+    bench.show(lambda: NOW)
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, NOW.isoformat(), budget],
         cwd=ROOT,
-        env=bench.variables(),
+        env=environ,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -51,12 +51,18 @@ def test_the_exit_code_tells_done_from_finished_but(outcome: str, states: dict[s
 def test_sentences_tell_cost_waits_and_what_is_wrong() -> None:
     """Requests, units, per package, waiting; each state that is not ok; failed checks once; findings up to ten."""
     finding = {"level": "warning", "message": "something odd", "code": "odd", "subject": "x", "run_id": "r", "found_at": START}
-    check = {"name": "packages_kept", "message": "packages_kept: 0.560, expected at least 0.9", "is_met": False}
+    examples = [
+        {"slug": "django-a", "before": "1234", "after": None},
+        {"slug": "django-b", "before": None, "after": "stale"},
+        {"slug": None, "before": "25", "after": "0" * 200},
+    ]
+    check = {"name": "stars_held", "message": "stars_held: 3 of 30", "is_met": False, "stops": False, "examples": examples}
+    refusing = {"name": "packages_kept", "message": "packages_kept: 9 of 20", "is_met": False, "stops": True, "examples": []}
     report = RunReport(
         run={**RUN, "forecast_units_count": 80, "forecast_points_count": 9, "forecast_pypi_requests_count": 20},
         states={"repo_state": {"ok": 18, "stale": 2}},
         findings=[finding] * 12,
-        checks=[check],
+        checks=[check, refusing],
         published="/x/packhouse.duckdb",
         saved={"answers of 304": 12, "PyPI's index": 0},
         slowest=[{"url": "/repos/a/b", "duration_ms": 1250}],
@@ -70,7 +76,10 @@ def test_sentences_tell_cost_waits_and_what_is_wrong() -> None:
     assert "Saved, beside asking for everything one by one: 12 by answers of 304." in text
     assert "Slowest answers: /repos/a/b (1,250 ms)." in text
     assert "repo_state: 18 ok, 2 stale." in text
-    assert text.count("packages_kept") == 1
+    assert text.count("Check packages_kept: 9 of 20\nCheck stars_held: 3 of 30\n") == 1, "what refuses comes first"
+    assert "  django-a: 1234 -> unknown; django-b: stale; 25 -> 000" in text
+    assert "0" * 78 not in text
+    assert "| django-a | 1234 | unknown |" in report.markdown()
     assert text.count("something odd") == 10
     assert "And 2 more" in text
     assert "/x/packhouse.duckdb" in text

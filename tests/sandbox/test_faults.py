@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from sandbox import Fault, Faults, Mishap
+from sandbox.reply import Reply
+from sandbox.retelling import retold
 from tests.sandbox.asking import PLAIN, TOKEN, asking
 
 DOCUMENT = "/pypi/curious-plain/json"
@@ -156,3 +158,27 @@ def test_concurrent_requests_are_limited_when_asked() -> None:
 def _status(connection: socket.socket) -> int:
     with connection, connection.makefile("rb") as answer:
         return int(answer.readline().split()[1])
+
+
+RETOLD = {
+    "without": (Mishap.WITHOUT, ("a", "d"), b'{"b":[{"c":1}],"e":true}'),
+    "zeroed": (Mishap.ZEROED, ("a", "b", "e"), b'{"a":0,"b":[],"d":[3,4],"e":false}'),
+    "zeroed lists and objects": (Mishap.ZEROED, ("c", "d"), b'{"a":7,"b":[{"c":0}],"d":[0,0],"e":true}'),
+    "emptied": (Mishap.EMPTIED, (), b'{"a":7,"b":[{"c":1}],"d":[3,4],"e":true}'),
+}
+
+
+@pytest.mark.parametrize(("mishap", "fields", "expected"), RETOLD.values(), ids=RETOLD)
+def test_a_good_answer_is_told_otherwise(mishap: Mishap, fields: tuple[str, ...], expected: bytes) -> None:
+    """Fields vanish or read nothing wherever they stand, only lists are emptied, and no validator vouches for it."""
+    whole = Reply(status=200, headers=(("etag", '"x"'), ("content-type", "json")), body=b'{"a":7,"b":[{"c":1}],"d":[3,4],"e":true}')
+    told = retold(Fault(mishap=mishap, fields=fields), whole)
+    assert (told.status, told.body, told.headers) == (200, expected, (("content-type", "json"),))
+
+
+def test_only_good_json_is_told_otherwise() -> None:
+    """A list is emptied; an error, or what is no JSON, stays as it is."""
+    fault = Fault(mishap=Mishap.EMPTIED)
+    assert retold(fault, Reply(status=200, body=b"[1]")).body == b"[]"
+    for whole in (Reply(status=404, body=b"[1]"), Reply(status=200, body=b"<html>"), Reply(status=204)):
+        assert retold(fault, whole) == whole
