@@ -366,6 +366,16 @@ RUNS = Table(
     ),
 )
 
+PUBLICATION = Table(
+    name="publication",
+    comment="This publication itself: one row.",
+    key=("run_id",),
+    columns=(
+        Column("run_id", pa.string(), "The run it speaks for."),
+        Column("as_of_at", INSTANT, "The moment it speaks of: its now."),
+    ),
+)
+
 FINDINGS = Table(
     name="findings",
     comment="What a human should see, one row per finding.",
@@ -408,7 +418,20 @@ HISTORY_TABLES = (
 # What the store keeps between runs.
 STORE_TABLES = (*HISTORY_TABLES, RELEASES, FETCHES, RUNS, FINDINGS, VALIDATORS)
 # What a publication holds, in the order of the data dictionary.
-PUBLIC_TABLES = (PACKAGES, CATEGORIES, GRIDS, GRID_PACKAGES, RELEASES, COMMIT_DAYS, PARTICIPANTS, *HISTORY_TABLES, RUNS, FETCHES, FINDINGS)
+PUBLIC_TABLES = (
+    PACKAGES,
+    CATEGORIES,
+    GRIDS,
+    GRID_PACKAGES,
+    RELEASES,
+    COMMIT_DAYS,
+    PARTICIPANTS,
+    *HISTORY_TABLES,
+    PUBLICATION,
+    RUNS,
+    FETCHES,
+    FINDINGS,
+)
 
 FACET_TABLES = {
     "repo": REPO_OBSERVATIONS,

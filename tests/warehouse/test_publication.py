@@ -73,9 +73,9 @@ def test_a_publication_holds_every_table_as_told(folder):
         ]
         assert connection.execute("SELECT sequence FROM fetches").fetchall() == [(1,), (2,), (3,)]
         keys = connection.execute("SELECT table_name FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY'").fetchall()
-        assert {"packages", "categories", "grids", "grid_packages", "runs"} == {name for (name,) in keys}
+        assert {"packages", "categories", "grids", "grid_packages", "publication", "runs"} == {name for (name,) in keys}
         tags = connection.execute("SELECT tags FROM duckdb_databases() WHERE NOT internal").fetchall()[0][0]
-        assert tags["storage_version"].startswith("v1.5.0")
+        assert tags["storage_version"].startswith("v1.4.0")
 
 
 def test_the_run_stands_in_it_as_told(folder):
@@ -98,7 +98,7 @@ def test_manifest_tells_what_it_is(folder):
     """Run, as-of, rows, checks, and size and checksum of every file there is."""
     info = publish_packages(folder, "run-1", MANY)
     manifest = json.loads((info.path / MANIFEST).read_text())
-    assert (manifest["schema_version"], manifest["run_id"], manifest["as_of_at"]) == (2, "run-1", hour(24).isoformat())
+    assert (manifest["schema_version"], manifest["run_id"], manifest["as_of_at"]) == (3, "run-1", hour(24).isoformat())
     assert manifest["counts"] == dict(info.counts)
     assert manifest["counts"]["packages"] == 30
     assert {check["name"] for check in manifest["checks"]} == {check.name for check in info.checks}
