@@ -209,22 +209,34 @@ def show(*, slug: str, compact: bool, **places: str | None) -> None:
 def sql(*, query: str | None, style: str, output: Path | None, **places: str | None) -> None:
     """Query the current publication, read-only, without access to files or the network; without QUERY, open a prompt.
 
+    The prompt has history, completion (Tab) and pages (PAGER); .help tells its commands. Statements on stdin are answered one by one.
+
     \b
     Examples:
       packhouse sql "select slug, stars_count from packages order by 2 desc limit 10"
       packhouse sql --format parquet --output packages.parquet "from packages"
     """
+    from warehouse.database import bound_memory
     from warehouse.folder import DataFolder
-    from warehouse.prompt import QueryPrompt
     from warehouse.readers import open_current
     from warehouse.readers import query as answer
     from warehouse.rows import write_rows
 
+    bound_memory()
     with open_current(DataFolder(_settings(**places).data)) as publication:
-        if query is None:
-            QueryPrompt(publication, style, output).cmdloop()
-        else:
+        if query is not None:
             write_rows(answer(publication, query), style, output)
+            return
+        from warehouse.prompt import QueryPrompt, read_lines
+
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            read_lines(QueryPrompt(publication, style, lambda rows, style: write_rows(rows, style, output)), sys.stdin)
+            return
+        from warehouse.terminal import converse, show_paged
+
+        pages = output is None
+        show = lambda rows, style: show_paged(rows, style, os.environ) if pages else write_rows(rows, style, output)  # noqa: E731
+        converse(QueryPrompt(publication, style, show), os.environ)
 
 
 @cli.command()

@@ -8,6 +8,7 @@ Values are bound; the only text put into a statement is an identifier or a comme
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterable
 from pathlib import Path
 from string import Template
@@ -20,6 +21,8 @@ from transforms.schemas import Table
 STORAGE_VERSION = "v1.4.0"
 MEMORY_LIMIT = "1GB"
 THREADS = 2
+# MEMORY_LIMIT bounds what DuckDB keeps in its buffers; a single value, and its copy for Arrow, it makes outside of them.
+PROCESS_BYTES = 4 << 30
 # What DuckDB can raise when a file is not what it should be: damaged pages surface as any of these.
 DUCKDB_ERRORS = (duckdb.Error, RuntimeError)
 
@@ -47,6 +50,12 @@ def connect(*, spill: Path | None) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # global: a cursor does not inherit what its connection was told
     return connection
+
+
+def bound_memory() -> None:
+    """Let this process have ``PROCESS_BYTES`` and no more: a query that wants them fails, and nothing else on the machine does."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (PROCESS_BYTES if most == resource.RLIM_INFINITY else min(PROCESS_BYTES, most), most))
 
 
 def fill(template: str, **identifiers: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import orjson
 import pyarrow as pa
@@ -22,29 +22,46 @@ from warehouse.database import first_line
 from warehouse.errors import InvalidQuery
 
 WIDEST_CELL = 60
+PORTION_BYTES = 16 << 20
 NAMES = {"table": "A table", "csv": "CSV", "json": "JSON", "parquet": "Parquet"}
 ROWS_ALIGNED = 1000  # a table's columns are as wide as its first thousand rows need
 
 
 def write_rows(rows: pa.RecordBatchReader, style: str, output: Path | None) -> None:
     """Write ``rows`` as ``table``, ``csv``, ``json`` (one array) or ``parquet``; raises InvalidQuery when it cannot be written."""
-    write = WRITERS[style]
     if output is None:
         if style == "parquet" and sys.stdout.isatty():
             raise InvalidQuery("Parquet is not for a terminal. Next: name a file with --output, or send it on")
-        with _carried(style):
-            write(rows, sys.stdout.buffer)
+        write_to(rows, style, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
     aside = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        with aside.open("wb") as sink, _carried(style):
-            write(rows, sink)
+        with aside.open("wb") as sink:
+            write_to(rows, style, sink)
         aside.replace(output)
     except OSError as error:
         raise InvalidQuery(f"{output} cannot be written ({(error.strerror or str(error)).lower()}). Next: choose another file") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def write_to(rows: pa.RecordBatchReader, style: str, sink: IO[bytes]) -> None:
+    """Write ``rows`` to an open file; raises InvalidQuery when the style cannot carry them, OSError when the file takes no more."""
+    with _carried(style):
+        WRITERS[style](_portions(rows), sink)
+
+
+def _portions(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """The same rows in pieces that stay small as Python values too, however large a single value is."""
+
+    def cut() -> Iterator[pa.RecordBatch]:
+        for batch in rows:
+            size = max(1, min(batch.num_rows, batch.num_rows * PORTION_BYTES // max(1, batch.nbytes)))
+            for start in range(0, batch.num_rows, size):
+                yield batch.slice(start, size)
+
+    return pa.RecordBatchReader.from_batches(rows.schema, cut())
 
 
 @contextmanager
@@ -59,7 +76,7 @@ def _carried(style: str) -> Iterator[None]:
         ) from error
 
 
-def _write_table(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
+def _write_table(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
     names = rows.schema.names
     is_number = [pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) for kind in rows.schema.types]
     widths: list[int] | None = None
@@ -84,12 +101,12 @@ def _line(cells: list[str]) -> bytes:
 
 
 def _cell(value: Any) -> str:
-    text = "NULL" if value is None else str(value)
+    text = ("NULL" if value is None else str(value))[: WIDEST_CELL + 1]
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
 
 
-def _write_csv(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
+def _write_csv(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
     nested = [i for i, kind in enumerate(rows.schema.types) if pa.types.is_nested(kind)]
     schema = rows.schema
     for index in nested:
@@ -104,7 +121,7 @@ def _write_csv(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
 
-def _write_json(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
+def _write_json(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
     separator = b"["
     for batch in rows:
         for row in batch.to_pylist():
@@ -122,13 +139,13 @@ def _plain(value: Any) -> Any:
     return orjson.Fragment(format(value, "f")) if isinstance(value, Decimal) else str(value)
 
 
-def _write_parquet(rows: pa.RecordBatchReader, sink: BinaryIO) -> None:
+def _write_parquet(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
     with pq.ParquetWriter(sink, rows.schema, compression="zstd") as writer:
         for batch in rows:
             writer.write_batch(batch)
 
 
-WRITERS: Mapping[str, Callable[[pa.RecordBatchReader, BinaryIO], None]] = {
+WRITERS: Mapping[str, Callable[[pa.RecordBatchReader, IO[bytes]], None]] = {
     "table": _write_table,
     "csv": _write_csv,
     "json": _write_json,
