@@ -194,6 +194,7 @@ def test_on_a_terminal(terminal, tmp_path):
     one.type("as answer;\r")
     one.until("forty-two")
     one.until("(1 row)")
+    one.until("packhouse>")
     one.type("select count(*) as n from package\t")
     one.until("packages_current")
     one.type("\x03")
@@ -202,8 +203,10 @@ def test_on_a_terminal(terminal, tmp_path):
     time.sleep(1)
     one.type("\x03")
     one.until("stopped")
+    one.until("packhouse>")
     one.type("select 'still ' || 'here' as it;\r")
     one.until("still here")
+    one.until("packhouse>")
     one.type(".quit\r")
     assert one.process.wait(timeout=60) == 0
     history = tmp_path / "home" / ".local" / "state" / "packhouse" / "sql-history"
@@ -213,6 +216,7 @@ def test_on_a_terminal(terminal, tmp_path):
     again = terminal(PAGER="cat")
     again.type("\x1b[A\x1b[A\r")  # .quit, then the statement before it
     again.until("still here")
+    again.until("packhouse>")
     again.type("\x04")
     assert again.process.wait(timeout=60) == 0
 
@@ -226,6 +230,7 @@ def test_long_answers_come_page_by_page(terminal):
     one.until("packhouse>")
     one.type("select 'next' || ' one' as it;\r")
     one.until("next one")
+    one.until("packhouse>")
     one.type("\x04")
     assert one.process.wait(timeout=60) == 0
 
