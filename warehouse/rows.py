@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -82,7 +83,7 @@ def _write_table(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
     widths: list[int] | None = None
     count = 0
     for batch in rows:
-        lines = [[_cell(value) for value in row] for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
+        lines = [[_cell(value) for value in row] for row in zip(*map(_values, batch.columns), strict=True)]
         if widths is None:
             widths = [max(len(name), *(len(line[i]) for line in lines[:ROWS_ALIGNED]), 0) for i, name in enumerate(names)]
             sink.write(_line([name.ljust(width) for name, width in zip(names, widths, strict=True)]))
@@ -94,6 +95,15 @@ def _write_table(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
     if widths is None:
         sink.write(_line(names))
     sink.write(f"({count:,} row{'' if count == 1 else 's'})\n".encode())
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """The values in Python; times without Arrow's own way, which imports pandas first: half of the time of a small answer."""
+    if not pa.types.is_timestamp(column.type) or column.type.unit != "us" or column.type.tz not in (None, "UTC"):
+        values: list[Any] = column.to_pylist()
+        return values
+    epoch = datetime(1970, 1, 1, tzinfo=UTC if column.type.tz else None)
+    return [None if moment is None else epoch + timedelta(microseconds=moment) for moment in column.cast(pa.int64()).to_pylist()]
 
 
 def _line(cells: list[str]) -> bytes:
@@ -124,8 +134,8 @@ def _write_csv(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
 def _write_json(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
     separator = b"["
     for batch in rows:
-        for row in batch.to_pylist():
-            sink.write(separator + b"\n  " + _json(row))
+        for row in zip(*map(_values, batch.columns), strict=True):
+            sink.write(separator + b"\n  " + _json(dict(zip(batch.schema.names, row, strict=True))))
             separator = b","
     sink.write(b"[]\n" if separator == b"[" else b"\n]\n")
 

@@ -15,7 +15,7 @@ from warehouse.readers import Publication, query
 
 TEXT = PAGE.read_text(encoding="utf-8")
 PAIRS = pairs(TEXT)
-README_QUERIES = re.findall(r'packhouse sql "([^"]+)"', (ROOT / "README.md").read_text(encoding="utf-8"))
+README_QUERIES = re.findall(r'packhouse sql (?:--data \S+ )?"([^"]+)"', (ROOT / "README.md").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,7 @@ def test_the_page_has_two_dozen_questions_and_more() -> None:
     assert len(PAIRS) >= 25
     assert len(PAIRS) == TEXT.count("```sql") == TEXT.count("```text")
     assert len({sql for sql, _, _ in PAIRS}) == len(PAIRS)
+    assert README_QUERIES
 
 
 @pytest.mark.parametrize(("sql", "told", "is_later"), PAIRS, ids=[" ".join(sql.split())[:60] for sql, _, _ in PAIRS])
