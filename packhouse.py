@@ -227,16 +227,14 @@ def sql(*, query: str | None, style: str, output: Path | None, **places: str | N
         if query is not None:
             write_rows(answer(publication, query), style, output)
             return
-        from warehouse.prompt import QueryPrompt, read_lines
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            from warehouse.terminal import converse
 
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            read_lines(QueryPrompt(publication, style, lambda rows, style: write_rows(rows, style, output)), sys.stdin)
-            return
-        from warehouse.terminal import converse, show_paged
+            converse(publication, style, output, os.environ)
+        else:
+            from warehouse.prompt import QueryPrompt, read_lines
 
-        pages = output is None
-        show = lambda rows, style: show_paged(rows, style, os.environ) if pages else write_rows(rows, style, output)  # noqa: E731
-        converse(QueryPrompt(publication, style, show), os.environ)
+            read_lines(QueryPrompt(publication, lambda rows, style: write_rows(rows, style, output), style), sys.stdin)
 
 
 @cli.command()

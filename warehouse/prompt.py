@@ -56,7 +56,7 @@ def is_whole(text: str) -> bool:
 class QueryPrompt:
     """Takes what was typed, one whole piece at a time; ``style`` is how rows are shown until ``.mode`` says otherwise."""
 
-    def __init__(self, publication: Publication, style: str, show: Show) -> None:
+    def __init__(self, publication: Publication, show: Show, style: str) -> None:
         self.publication = publication
         self._style = style
         self._show = show

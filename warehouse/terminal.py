@@ -26,6 +26,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from warehouse.completion import Names, proposals
 from warehouse.prompt import QueryPrompt, is_whole
+from warehouse.readers import Publication
 from warehouse.rows import write_rows, write_to
 
 PROMPT, CONTINUED = "packhouse> ", "       ...> "
@@ -33,15 +34,23 @@ PROMPT, CONTINUED = "packhouse> ", "       ...> "
 LESS = "-SFRX"
 
 
-def converse(prompt: QueryPrompt, environ: Mapping[str, str]) -> None:
-    """Ask until the prompt has had enough; Ctrl-C empties the line, Ctrl-D on an empty one leaves."""
+def converse(publication: Publication, style: str, output: Path | None, environ: Mapping[str, str]) -> None:
+    """Ask until somebody leaves; Ctrl-C empties the line, Ctrl-D on an empty one leaves. Rows go to ``output``, else through the pager."""
+
+    def show(rows: pa.RecordBatchReader, style: str) -> None:
+        if output is None:
+            show_paged(rows, style, environ)
+        else:
+            write_rows(rows, style, output)
+
+    prompt = QueryPrompt(publication, show, style)
     session: PromptSession[str] = PromptSession(
         PROMPT,
         multiline=True,
         prompt_continuation=CONTINUED,
         key_bindings=_keys(),
         history=_history(history_file(environ)),
-        completer=_NameCompleter(Names(prompt.publication)),
+        completer=_NameCompleter(Names(publication)),
         complete_while_typing=False,
         complete_in_thread=True,
         auto_suggest=AutoSuggestFromHistory(),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, oldest_client
 from tests.docs.cookbook import PAGE, answer, pairs, publications
 from warehouse.dictionary import data_dictionary
+from warehouse.publication import DATABASE
 from warehouse.readers import Publication, query
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -38,6 +42,28 @@ def test_a_question_has_the_answer_on_the_page(both: tuple[Publication, Publicat
     """It is answered in the locked room of ``packhouse sql``, with rows; python -m tests.docs.cookbook writes new answers."""
     assert answer(both[is_later], sql) == told
     assert "(0 rows)" not in told
+
+
+COUNT = """
+import json, sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True)
+connection.execute("SET TimeZone = 'UTC'")
+print(json.dumps([duckdb.__version__, *(len(connection.sql(sql).project("1").fetchall()) for sql in json.load(sys.stdin))]))
+"""
+
+
+def test_the_oldest_client_understands_every_question(both: tuple[Publication, Publication]) -> None:
+    """DuckDB 1.4 answers each with as many rows."""
+    client = oldest_client()
+    for publication, is_wanted in ((both[0], False), (both[1], True)):
+        asked = [(sql, told) for sql, told, is_later in PAIRS if is_later is is_wanted]
+        command = [sys.executable, "-c", COUNT, str(publication.path / DATABASE)]
+        questions = json.dumps([sql for sql, _ in asked])
+        done = subprocess.run(command, env={"PYTHONPATH": str(client)}, input=questions, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        version, *counts = json.loads(done.stdout)
+        assert version.startswith("1.4.")
+        assert [f"({count} row{'' if count == 1 else 's'})" for count in counts] == [told.splitlines()[-1] for _, told in asked]
 
 
 @pytest.mark.parametrize("sql", README_QUERIES)

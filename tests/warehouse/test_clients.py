@@ -14,21 +14,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Bench
+from sandbox.server import running
+from tests.conftest import NOW, Bench, oldest_client, prompt_world
 from transforms.schemas import PUBLIC_TABLES
 from warehouse.database import connect
 from warehouse.publication import DATABASE
 from warehouse.views import VIEWS
 
-OLDEST_CLIENT = Path(sys.prefix) / "oldest-client"
-
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a publication of the sample catalog."""
-    from sandbox.server import running
-    from tests.conftest import NOW, prompt_world
-
     with running(prompt_world(), clock=lambda: NOW) as services:
         bench = Bench(data=tmp_path_factory.mktemp("clients") / "data", services=services)
         bench.harvest()
@@ -60,10 +56,8 @@ def tell(database: Path, **variables: str) -> tuple[str, dict[str, object], dict
 
 def test_the_oldest_client_reads_every_table_and_view(published: Path) -> None:
     """DuckDB 1.4 opens the file and finds the tables, views, COMMENTs and rows that today's finds."""
-    if not OLDEST_CLIENT.is_dir():
-        pytest.fail("the oldest client is not installed. Next: rm .venv/.installed-* and run make test, which installs it")
     database = published / DATABASE
-    version, told, lines = tell(database, PYTHONPATH=str(OLDEST_CLIENT))
+    version, told, lines = tell(database, PYTHONPATH=str(oldest_client()))
     assert version.startswith("1.4.")
     now, *today = tell(database)
     assert now.startswith("2.")

@@ -36,7 +36,7 @@ def say(publication, capfd):
     """A function that gives the prompt some lines and returns what it put on stdout and on stderr."""
 
     def say(text):
-        read_lines(QueryPrompt(publication, "csv", lambda rows, style: write_rows(rows, style, None)), text.splitlines(keepends=True))
+        read_lines(QueryPrompt(publication, lambda rows, style: write_rows(rows, style, None), "csv"), text.splitlines(keepends=True))
         return capfd.readouterr()
 
     return say
