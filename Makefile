@@ -8,7 +8,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
+STAMP := .venv/.installed-$(shell cat requirements-dev.lock requirements-oldest-client.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 OPENAPI := .cache/octokit-openapi/api.github.com.json
 OPENAPI_VERSION := 23.0.2
 GRAPHQL_SCHEMA := .cache/octokit-graphql-schema/schema.graphql
@@ -51,6 +51,7 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" pyproject.toml --extra dev -o requirements-dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" tests/oracle/requirements.in -o tests/oracle/requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" --group oldest-client -o requirements-oldest-client.lock
 
 clean:
 	rm -rf .venv .cache build *.egg-info
@@ -62,6 +63,7 @@ $(STAMP):
 	@$(PYTHON) -m venv --clear .venv || { echo "Python's venv module is incomplete here; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes --target .venv/oldest-client -r requirements-oldest-client.lock
 	@touch $(STAMP)
 
 # GitHub's published description of its REST API, which the sandbox's answers are held against.

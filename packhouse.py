@@ -298,22 +298,32 @@ def diff(*, before: str, after: str, style: str, output: Path | None, **places: 
 def sql(*, query: str | None, style: str, output: Path | None, **places: str | None) -> None:
     """Query the current publication, read-only, without access to files or the network; without QUERY, open a prompt.
 
+    The prompt has history, completion (Tab) and pages (PAGER); .help tells its commands. Statements on stdin are answered one by one.
+
     \b
     Examples:
       packhouse sql "select slug, stars_count from packages order by 2 desc limit 10"
       packhouse sql --format parquet --output packages.parquet "from packages"
     """
+    from warehouse.database import bound_memory
     from warehouse.folder import DataFolder
-    from warehouse.prompt import QueryPrompt
     from warehouse.readers import open_current
     from warehouse.readers import query as answer
     from warehouse.rows import write_rows
 
+    bound_memory()
     with open_current(DataFolder(_settings(**places).data)) as publication:
-        if query is None:
-            QueryPrompt(publication, style, output).cmdloop()
-        else:
+        if query is not None:
             write_rows(answer(publication, query), style, output)
+            return
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            from warehouse.terminal import converse
+
+            converse(publication, style, output, os.environ)
+        else:
+            from warehouse.prompt import QueryPrompt, read_lines
+
+            read_lines(QueryPrompt(publication, lambda rows, style: write_rows(rows, style, output), style), sys.stdin)
 
 
 @cli.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("PACKHOUSE_", "PREFECT_", "GITHUB_")):
             monkeypatch.delenv(name)
+
+
+def oldest_client() -> Path:
+    """The folder of the oldest DuckDB that is promised to open a publication; put it on PYTHONPATH of a process."""
+    folder = Path(sys.prefix) / "oldest-client"
+    if not folder.is_dir():
+        pytest.fail("the oldest DuckDB client is not installed. Next: make clean && make test, which installs it")
+    return folder
 
 
 def prompt_world() -> World:

@@ -499,6 +499,16 @@ PUBLICATIONS = Table(
     ),
 )
 
+PUBLICATION = Table(
+    name="publication",
+    comment="This publication itself: one row.",
+    key=("run_id",),
+    columns=(
+        Column("run_id", pa.string(), "The run it speaks for."),
+        Column("as_of_at", INSTANT, "The moment it speaks of: its now."),
+    ),
+)
+
 FINDINGS = Table(
     name="findings",
     comment="What a human should see, one row per finding.",
@@ -569,6 +579,7 @@ PUBLIC_TABLES = (
     *HISTORY_TABLES,
     SIGHTINGS,
     *ENTRY_TABLES,
+    PUBLICATION,
     RUNS,
     PUBLICATIONS,
     FETCHES,

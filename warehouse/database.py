@@ -1,12 +1,14 @@
 """DuckDB as this house uses it: how a connection is opened, how a table of ``transforms/schemas.py`` becomes DDL and COMMENTs.
 
 Database files are attached to an in-memory connection, never opened directly: two handles on one path in one process would share
-DuckDB's cache of instances and show the older file. Files are written in a storage version that the previous major can open too.
+DuckDB's cache of instances and show the older file. Files are written in the storage version of DuckDB 1.4, the oldest client that
+is promised to open them.
 Values are bound; the only text put into a statement is an identifier or a comment from ``transforms/schemas.py``.
 """
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterable
 from pathlib import Path
 from string import Template
@@ -16,9 +18,11 @@ import pyarrow as pa
 
 from transforms.schemas import Table
 
-STORAGE_VERSION = "v1.5.0"
+STORAGE_VERSION = "v1.4.0"
 MEMORY_LIMIT = "1GB"
 THREADS = 2
+# MEMORY_LIMIT bounds what DuckDB keeps in its buffers; a single value, and its copy for Arrow, it makes outside of them.
+PROCESS_BYTES = 4 << 30
 # What DuckDB can raise when a file is not what it should be: damaged pages surface as any of these.
 DUCKDB_ERRORS = (duckdb.Error, RuntimeError)
 
@@ -48,6 +52,12 @@ def connect(*, spill: Path | None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def bound_memory() -> None:
+    """Let this process have ``PROCESS_BYTES`` and no more: a query that wants them fails, and nothing else on the machine does."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (PROCESS_BYTES if most == resource.RLIM_INFINITY else min(PROCESS_BYTES, most), most))
+
+
 def fill(template: str, **identifiers: str) -> str:
     """Put identifiers (or lists of them) from ``transforms/schemas.py`` into the ``$names`` of a statement; never values."""
     return Template(template).substitute(identifiers)
@@ -71,8 +81,8 @@ def ddl(catalog: str, table: Table, *, has_primary_key: bool) -> list[str]:
     lines = [f"{c.name} {sql_type(c.type)}{' NOT NULL' if c.name in table.key else ''}" for c in table.columns]
     if has_primary_key:
         lines.append(f"PRIMARY KEY ({columns_of(table.key)})")
-    comments = [f"COMMENT ON COLUMN {name}.{c.name} IS {_literal(c.comment)}" for c in table.columns]
-    return [f"CREATE TABLE {name} ({', '.join(lines)})", f"COMMENT ON TABLE {name} IS {_literal(table.comment)}", *comments]
+    comments = [f"COMMENT ON COLUMN {name}.{c.name} IS {literal(c.comment)}" for c in table.columns]
+    return [f"CREATE TABLE {name} ({', '.join(lines)})", f"COMMENT ON TABLE {name} IS {literal(table.comment)}", *comments]
 
 
 def arrow(connection: duckdb.DuckDBPyConnection, query: str, schema: pa.Schema) -> pa.Table:
@@ -85,5 +95,6 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """A text of ours as SQL, where DuckDB takes no bound value (COMMENT)."""
     return "'" + text.replace("'", "''") + "'"

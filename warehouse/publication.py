@@ -1,6 +1,6 @@
 """Publications: what readers see, immutable, and one link that leads to the last good one.
 
-    published/<name>/packhouse.duckdb           every table of PUBLIC_TABLES, sorted by its key, with COMMENTs
+    published/<name>/packhouse.duckdb           every table of PUBLIC_TABLES, sorted by its key, and the views (views.py), with COMMENTs
     published/<name>/parquet/<table>.parquet    the same rows, zstd
     published/<name>/manifest.json              schema version, run, as-of, rows per table, checks, size and SHA-256 of each file
 
@@ -24,7 +24,18 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, PUBLIC_TABLES, PUBLICATIONS, RUNS, STORE_TABLES, Table
+from transforms.schemas import (
+    CATEGORIES,
+    GRID_PACKAGES,
+    GRIDS,
+    PACKAGES,
+    PUBLIC_TABLES,
+    PUBLICATION,
+    PUBLICATIONS,
+    RUNS,
+    STORE_TABLES,
+    Table,
+)
 from warehouse.as_of import as_of_macros
 from warehouse.checks import CheckResult, evaluate_checks
 from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, columns_of, ddl, fill, first_line
@@ -34,6 +45,7 @@ from warehouse.expectations import Expectation, load_expectations
 from warehouse.folder import DataFolder, checked_name
 from warehouse.hindsight import hindsight_macros
 from warehouse.store import Store
+from warehouse.views import make_views
 
 SCHEMA_VERSION = 3
 KEEP = 10
@@ -43,7 +55,7 @@ MANIFEST = "manifest.json"
 BROUGHT = tuple(table for table in PUBLIC_TABLES if table not in STORE_TABLES)
 # An index has to fit in memory (https://duckdb.org/docs/stable/guides/performance/indexing), so tables that outgrow the catalog are
 # sorted by their key and have no index on it.
-INDEXED = (PACKAGES, CATEGORIES, GRIDS, GRID_PACKAGES, RUNS)
+INDEXED = (PACKAGES, CATEGORIES, GRIDS, GRID_PACKAGES, PUBLICATION, RUNS)
 
 _COPY = "INSERT INTO staged.main.$table BY NAME SELECT $columns FROM $origin ORDER BY $key"
 _EXPORT = "COPY (SELECT * FROM staged.main.$table ORDER BY $key) TO ? (FORMAT parquet, COMPRESSION zstd)"
@@ -159,7 +171,9 @@ def _fill_database(
     for statement in (*as_of_macros("staged"), *hindsight_macros("staged")):
         connection.execute(statement)
     connection.execute("USE memory.main")
+    make_views(connection, "staged")
     connection.commit()
+    tables = {**tables, PUBLICATION.name: _row_of(PUBLICATION, run)}
     counts = {}
     for table in PUBLIC_TABLES:
         if table in BROUGHT:
@@ -168,12 +182,16 @@ def _fill_database(
             _copy(connection, table, f"store.main.{table.name}")
         if table is RUNS:
             connection.execute("DELETE FROM staged.main.runs WHERE run_id = ?", [run["run_id"]])
-            _copy_arrow(connection, RUNS, pa.Table.from_pylist([{n: run.get(n) for n in RUNS.names}], schema=RUNS.schema))
+            _copy_arrow(connection, RUNS, _row_of(RUNS, run))
         if table is PUBLICATIONS and entry is not None:
             connection.execute("DELETE FROM staged.main.publications WHERE published_at = ?", [entry["published_at"]])
-            _copy_arrow(connection, PUBLICATIONS, pa.Table.from_pylist([dict(entry)], schema=PUBLICATIONS.schema))
+            _copy_arrow(connection, PUBLICATIONS, _row_of(PUBLICATIONS, entry))
         counts[table.name] = connection.execute(fill("SELECT count(*) FROM staged.main.$table", table=table.name)).fetchall()[0][0]
     return counts
+
+
+def _row_of(table: Table, run: Mapping[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist([{name: run.get(name) for name in table.names}], schema=table.schema)
 
 
 def _copy_arrow(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -24,11 +26,16 @@ from warehouse.durable import remove_tree
 from warehouse.errors import InvalidQuery, NothingPublished
 from warehouse.folder import DataFolder
 from warehouse.publication import DATABASE, MANIFEST, SCHEMA_VERSION
+from warehouse.statements import invalid_query, reading_statement
 
 _ROWS_AT_ONCE = 2048
 _ROWS = "SELECT $columns FROM publication.main.$table WHERE $condition ORDER BY $key"
 _ROWS_AS_OF = "SELECT $columns FROM packages_as_of(?::TIMESTAMPTZ) WHERE $name = ?"
-_READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI})
+# What a query may put on the disk when its work does not fit in memory; without a bound that is nearly all of it.
+SPILL_LIMIT = "8GB"
+_STOP_TRIES, _STOP_SECONDS = 50, 0.1
+
+Answer = TypeVar("Answer")
 
 
 class Publication:
@@ -133,6 +140,8 @@ def open_publication(path: Path) -> Publication:
             raise OtherSchema(f"it has the tables of schema {manifest['schema_version']}, this packhouse reads those of {SCHEMA_VERSION}")
         connection.execute("ATTACH ? AS publication (READ_ONLY)", [str(path / DATABASE)])
         connection.execute("USE publication.main")
+        if spill is not None:
+            connection.execute(f"SET max_temp_directory_size = '{SPILL_LIMIT}'")
         for setting in ("enable_external_access = false", "lock_configuration = true"):
             connection.execute(f"SET {setting}")
     except (*DUCKDB_ERRORS, OSError, ValueError, KeyError, TypeError) as error:
@@ -160,52 +169,57 @@ def _forget(spill: Path | None) -> None:
 
 
 def query(publication: Publication, sql: str) -> pa.RecordBatchReader:
-    """Answer one reading statement over the public tables, streaming.
+    """Answer one reading statement over the public tables and views, streaming.
 
     Raises InvalidQuery for anything but one SELECT (or FROM, WITH, VALUES, SHOW, DESCRIBE, SUMMARIZE, PIVOT, EXPLAIN), and for what
-    DuckDB cannot answer; also while the answer is being read.
+    DuckDB cannot answer; also while the answer is being read. Ctrl-C stops DuckDB and comes out as KeyboardInterrupt; the publication
+    stays usable.
     """
     cursor = publication.cursor()
-    try:
-        relation = cursor.sql(_single(sql))
+
+    def begin() -> pa.RecordBatchReader:
+        relation = cursor.sql(reading_statement(cursor, sql))
         if relation is None:
             raise InvalidQuery("the statement gives no rows. Next: write one SELECT")
-        reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
+        return relation.to_arrow_reader(_ROWS_AT_ONCE)
+
+    try:
+        reader = _interruptible(cursor, begin)
     except DUCKDB_ERRORS as error:
-        raise _invalid(error) from error
+        raise invalid_query(error) from error
     return pa.RecordBatchReader.from_batches(reader.schema, _batches(reader, cursor))
 
 
 def _batches(reader: pa.RecordBatchReader, cursor: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+    batches = iter(reader)
     try:
-        yield from reader
+        while (batch := _interruptible(cursor, lambda: next(batches, None))) is not None:
+            yield batch
     except (*DUCKDB_ERRORS, OSError, pa.ArrowException) as error:
-        raise _invalid(error) from error
+        raise invalid_query(error) from error
     finally:
         cursor.close()
 
 
-def _single(sql: str) -> str:
+def _interruptible(cursor: duckdb.DuckDBPyConnection, step: Callable[[], Answer]) -> Answer:
+    """Let DuckDB work beside this thread, for it does not hear Ctrl-C itself; told to stop, it does so between two pieces of work."""
+    outcome: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(step())
+        except BaseException as error:  # noqa: BLE001 - handed to who waits
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
     try:
-        statements = duckdb.extract_statements(sql)
-    except DUCKDB_ERRORS as error:
-        raise _invalid(error) from error
-    if len(statements) != 1:
-        what = "there is no statement" if not statements else f"there are {len(statements)} statements"
-        raise InvalidQuery(f"{what}; one query is answered at a time. Next: write one SELECT")
-    if statements[0].type not in _READING:
-        kind = statements[0].type.name
-        raise InvalidQuery(
-            f"{kind} is refused: a publication is read-only, and files, network and settings are closed. "
-            "Next: write a SELECT; to change or export data open a copy of packhouse.duckdb with any DuckDB client"
-        )
-    return sql
-
-
-def _invalid(error: BaseException) -> InvalidQuery:
-    return InvalidQuery(
-        f"DuckDB cannot answer this: {str(error).strip()}\nNext: correct the statement; SHOW TABLES and DESCRIBE packages tell the names"
-    )
+        return outcome.result()
+    except KeyboardInterrupt:
+        for _ in range(_STOP_TRIES):  # one may come too early, before DuckDB has begun
+            cursor.interrupt()
+            if wait([outcome], timeout=_STOP_SECONDS).done:
+                break
+        raise
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, table: Table, condition: str, values: list[Any]) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from transforms.schemas import PUBLIC_TABLES
 from warehouse.dictionary import data_dictionary, dictionary_of_schema
 from warehouse.folder import DataFolder
 from warehouse.readers import open_current
+from warehouse.views import VIEWS
 
 
 def test_the_page_is_in_step():
@@ -28,3 +29,13 @@ def test_every_table_and_column_is_there():
         for column in table.columns:
             assert f"| `{column.name}` | " in part
             assert f" | {column.comment} |\n" in part
+
+
+def test_every_view_and_its_columns_are_there():
+    """A view stands on the page with its sentence, and a sentence and a type for each column."""
+    page = dictionary_of_schema()
+    for view in VIEWS:
+        part = page.split(f"\n## {view.name}\n")[1].split("\n## ")[0]
+        assert view.comment in part
+        rows = [line.split(" | ") for line in part.splitlines() if line.startswith("| `")]
+        assert [(row[0].strip("| `"), row[2].removesuffix(" |")) for row in rows] == list(view.columns.items())

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 import threading
+import time
 
 import duckdb
 import pyarrow as pa
@@ -14,6 +16,7 @@ from warehouse.errors import InvalidQuery, NothingPublished
 from warehouse.folder import DataFolder
 from warehouse.publication import DATABASE, MANIFEST
 from warehouse.readers import open_current, open_publication, query
+from warehouse.views import VIEWS
 
 
 @pytest.fixture
@@ -124,7 +127,7 @@ def test_threads_share_a_publication(publication):
         ("FROM packages LIMIT 3;", 3),
         ("WITH a AS (SELECT 1 AS n) SELECT n FROM a -- comment", 1),
         ("VALUES (1), (2)", 2),
-        ("SHOW TABLES", len(PUBLIC_TABLES)),
+        ("SHOW TABLES", len(PUBLIC_TABLES) + len(VIEWS)),
         ("DESCRIBE grids", 8),
         ("SUMMARIZE categories", 8),
         ("EXPLAIN SELECT 1", 1),
@@ -181,6 +184,41 @@ def test_reading_statements_are_answered(publication, sql, count):
         "SELECT * FROM glob('/etc/*')",
         "SELECT CAST(slug AS INTEGER) FROM packages",
         "SELECT error('told') FROM packages",
+        "MERGE INTO packages USING (SELECT 1 AS id) x USING (id) WHEN MATCHED THEN DELETE",
+        "IMPORT DATABASE 'in'",
+        "SET VARIABLE x = 1",
+        "CALL enable_logging()",
+        "FROM enable_logging(storage = 'file', storage_path = 'log')",
+        "FROM enable_profiling(save_location = 'profile')",
+        "SELECT getenv('HOME')",
+        "FROM read_json('/proc/self/environ')",
+        "FROM read_blob('/etc/passwd')",
+        "FROM sniff_csv('/etc/passwd')",
+        "FROM parquet_metadata('/etc/passwd')",
+        "FROM glob('*')",
+        "FROM query('DROP TABLE packages')",
+        "FROM query('COPY packages TO ''out.csv'' ')",
+        "FROM query('WITH x AS (COPY packages TO ''out.csv'') FROM x')",
+        "FROM query_table('/etc/passwd')",
+        "FROM query_table(['packages', '/etc/passwd'])",
+        "FROM json_execute_serialized_sql(json_serialize_sql('SELECT * FROM read_text(''/etc/passwd'')'))",
+        "PIVOT (FROM read_csv('/etc/passwd')) ON a USING count(*)",
+        "SUMMARIZE '/etc/passwd'",
+        "FROM duckdb_secrets()",
+        "FROM duckdb_extensions()",
+        "FROM which_secret('s3://bucket', 's3')",
+        "FROM read_csv('https://example.org/a.csv')",
+        "FROM arrow_scan(1, 1, 1)",
+        "FROM pandas_scan(1)",
+        "WITH x AS (INSERT INTO packages (id) VALUES (99) RETURNING id) FROM x",
+        "WITH x AS (DELETE FROM packages RETURNING id) FROM x",
+        "WITH x AS (UPDATE packages SET stars_count = 0 RETURNING id) FROM x",
+        "EXPLAIN ANALYZE CREATE TABLE memory.main.mine AS SELECT 1",
+        "EXPLAIN ANALYZE CREATE OR REPLACE MACRO memory.main.list_sum(x) AS 1",
+        "EXPLAIN ANALYZE SET VARIABLE x = 1",
+        "EXPLAIN (ANALYZE, FORMAT json) DROP TABLE packages",
+        "EXPLAIN",
+        "EXPLAIN ANALYZE",
     ],
 )
 def test_everything_else_is_refused_with_a_reason(publication, tmp_path, monkeypatch, sql):
@@ -190,6 +228,136 @@ def test_everything_else_is_refused_with_a_reason(publication, tmp_path, monkeyp
         query(publication, sql).read_all()
     assert list(tmp_path.iterdir()) == [tmp_path / "data"]
     assert publication.package(id=1) is not None
+
+
+WRITES = [
+    "COPY (SELECT 1) TO '$path'",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '$path'",
+    "explain -- as if\n /* it */ analyze copy (select 1) to '$path'",
+    "EXPLAIN (ANALYZE, FORMAT json) COPY (SELECT 1) TO '$path'",
+    "WITH x AS (COPY (SELECT 1) TO '$path') FROM x",
+    "WITH x AS MATERIALIZED (/* */ COPY (SELECT 1) TO '$path') SELECT 1",
+    "WITH x AS (COPY (SELECT 1) TO '$path') PIVOT x ON Count USING count(*)",
+    "WITH é AS (SELECT 'é'), x AS NOT MATERIALIZED ( -- (\n copy (SELECT 1) TO '$path') PIVOT x ON Count USING count(*)",
+    "EXPLAIN WITH x AS (COPY (SELECT 1) TO '$path') PIVOT x ON Count USING count(*)",
+    "EXPLAIN ANALYZE WITH x AS (COPY (SELECT 1) TO '$path') FROM x",
+    "FROM query('WITH x AS (COPY (SELECT 1) TO ''$path'') FROM x')",
+    "SELECT (WITH x AS (COPY (SELECT 1) TO '$path') FROM x)",
+    "; WITH x AS (COPY (SELECT 1) TO '$path') FROM x",
+]
+
+
+@pytest.mark.parametrize("sql", WRITES)
+def test_what_duckdb_needs_for_itself_is_nobody_elses(publication, sql):
+    """Its file, the log beside it and the folder for what does not fit are paths it may write; no statement can use that."""
+    (spill,) = query(publication, "SELECT current_setting('temp_directory')").read_all()[0].to_pylist()
+    kept = {path: path.read_bytes() for path in publication.path.rglob("*") if path.is_file()}
+    for path in (publication.path / f"{DATABASE}.wal", publication.path / f"{DATABASE}.wal.recovery", f"{spill}/x.csv"):
+        with pytest.raises(InvalidQuery, match="Next: "):
+            query(publication, sql.replace("$path", str(path))).read_all()
+    assert {path: path.read_bytes() for path in publication.path.rglob("*") if path.is_file()} == kept
+    assert query(publication, f"FROM glob('{spill}/*')").read_all().num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("sql", "drawn"),
+    [
+        ("SELECT slug,\n nothing\nFROM packages", "LINE 2:  nothing\n         ^"),
+        ("\n\nSELECT nothing FROM packages", "LINE 3: SELECT nothing FROM packages\n               ^"),
+        ("SELECT slug\nFORM packages", "LINE 2: FORM packages"),
+        ("SELECT slugg FROM packages", 'Candidate bindings: "slug"'),
+        ("FROM package", 'Did you mean "packages"?'),
+    ],
+)
+def test_a_mistake_is_shown_where_it_was_made(publication, sql, drawn):
+    """The line and column are those of the statement as written, and near names are proposed."""
+    with pytest.raises(InvalidQuery) as refusal:
+        query(publication, sql).read_all()
+    assert drawn in str(refusal.value)
+
+
+DEEP = {
+    "parentheses": "SELECT " + "(" * 5_000 + "1" + ")" * 5_000,
+    "lists": "SELECT " + "[" * 5_000 + "1" + "]" * 5_000,
+    "subqueries": "FROM " + "(FROM " * 5_000 + "packages" + ")" * 5_000,
+    "sums": "SELECT 1" + " + 1" * 5_000,
+    "signs": "SELECT " + "- " * 5_000 + "1",
+    "cases": "SELECT " + "CASE WHEN true THEN " * 3_000 + "1" + " END" * 3_000,
+    "chain": "WITH a0 AS (FROM packages)" + "".join(f", a{n} AS (FROM a{n - 1})" for n in range(1, 2_000)) + " FROM a1999",
+}
+
+
+@pytest.mark.parametrize("sql", DEEP.values(), ids=DEEP)
+def test_deep_nesting_is_an_error_and_not_the_end(publication, sql):
+    """A statement nested beyond reason is refused, and the next one is answered."""
+    with pytest.raises(InvalidQuery, match="depth limit"):
+        query(publication, sql)
+    assert query(publication, "SELECT 1").read_all().num_rows == 1
+
+
+GREEDY = """
+    import resource, sys
+    from pathlib import Path
+    from warehouse.database import bound_memory
+    from warehouse.errors import InvalidQuery
+    from warehouse.folder import DataFolder
+    from warehouse.readers import open_current, query
+    from warehouse.rows import write_rows
+    bound_memory()
+    with open_current(DataFolder(Path(sys.argv[1]))) as publication:
+        for sql in sys.argv[2:]:
+            try:
+                write_rows(query(publication, sql), "csv", Path(sys.argv[1]) / "out")
+            except InvalidQuery as error:
+                print("refused" if "Out of Memory" in str(error) else error)
+        print(query(publication, "SELECT 42 AS n").read_all().to_pylist(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 20)
+"""
+
+
+def test_no_query_takes_the_machine(folder):
+    """A list, a value and a set too large for the memory there may be are errors of the query; the process goes on, small."""
+    greedy = ["SELECT range(2_000_000_000)", "SELECT list(r) FROM range(1_000_000_000) t(r)"]
+    with child(GREEDY, folder.root, *greedy) as process:
+        *refused, answered = process.stdout.read().splitlines()
+    assert refused == ["refused", "refused"]
+    answer, gigabytes = answered.rsplit(" ", 1)
+    assert answer == "[{'n': 42}]"
+    assert int(gigabytes) < 4
+
+
+def test_what_does_not_fit_has_a_bound(publication):
+    """The disk is not filled by a query either."""
+    assert query(publication, "SELECT current_setting('max_temp_directory_size')").read_all()[0].to_pylist() == ["7.4 GiB"]
+
+
+ENDLESS = """
+    import sys
+    from pathlib import Path
+    from warehouse.folder import DataFolder
+    from warehouse.readers import open_current, query
+    with open_current(DataFolder(Path(sys.argv[1]))) as publication:
+        print("ready", flush=True)
+        try:
+            query(publication, sys.argv[2]).read_all()
+        except KeyboardInterrupt:
+            print(query(publication, "SELECT 42 AS n").read_all().to_pylist(), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t",
+        "SELECT count(*) FROM range(10_000_000) a, range(10_000_000) b WHERE hash(a) = hash(b) + 1",
+    ],
+)
+def test_an_interrupt_stops_the_query_and_nothing_else(folder, sql):
+    """Ctrl-C comes out as KeyboardInterrupt while DuckDB works, and the next query is answered."""
+    with child(ENDLESS, folder.root, sql) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.5)  # so that DuckDB is at work; sooner or later is right too
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "[{'n': 42}]\n"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import duckdb
 import pytest
 
+from tests.warehouse.scenes import child
 from warehouse.errors import InvalidQuery
 from warehouse.rows import write_rows
 
@@ -56,3 +57,30 @@ def test_an_ordinary_answer_is_written(tmp_path, style, expected):
     output = tmp_path / "answer"
     write_rows(answer("SELECT 1 AS a"), style, output)
     assert output.read_bytes() == expected
+
+
+WITHOUT_PANDAS = """
+    import sys
+    from pathlib import Path
+    from warehouse.database import connect
+    from warehouse.rows import write_rows
+    with connect(spill=None) as connection:
+        sql = "SELECT TIMESTAMPTZ '2026-02-15 22:19:55.437989+00' AS a, TIMESTAMP '1969-12-31 23:59:59' AS b, NULL::TIMESTAMPTZ AS c"
+        for style in ("table", "json"):
+            write_rows(connection.sql(sql).to_arrow_reader(10), style, None)
+    print("pandas" in sys.modules)
+"""
+
+
+def test_times_are_told_without_pandas():
+    """Moments with and without a zone, before 1970 and null, as Arrow would tell them, but without half a second of imports."""
+    with child(WITHOUT_PANDAS) as process:
+        told = process.stdout.read()
+    assert told == (
+        "a                                 b                    c\n"
+        "--------------------------------  -------------------  ----\n"
+        "2026-02-15 22:19:55.437989+00:00  1969-12-31 23:59:59  NULL\n"
+        "(1 row)\n"
+        '[\n  {"a":"2026-02-15T22:19:55.437989+00:00","b":"1969-12-31T23:59:59","c":null}\n]\n'
+        "False\n"
+    )
