@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, PUBLIC_TABLES, RUNS, STORE_TABLES, Table
 from warehouse.checks import CheckResult, evaluate_checks, load_expectations
-from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, columns_of, ddl, fill, first_line
+from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, attach, columns_of, ddl, fill, first_line
 from warehouse.durable import make_folder, point, remove_tree, sync_file, sync_folder
 from warehouse.errors import PublicationFailed
 from warehouse.folder import DataFolder, checked_name
@@ -127,7 +127,7 @@ def _attached(store: Store, staging: Path) -> Iterator[duckdb.DuckDBPyConnection
     make_folder(staging)
     connection = store.connection
     try:
-        connection.execute(f"ATTACH ? AS staged (STORAGE_VERSION '{STORAGE_VERSION}')", [str(staging / DATABASE)])
+        attach(connection, staging / DATABASE, "staged")
         yield connection
         connection.execute("CHECKPOINT staged")
         connection.execute("DETACH staged")
