@@ -22,6 +22,7 @@ from tests.warehouse.scenes import (
     small_disk,
 )
 from transforms.schemas import PACKAGES, PUBLIC_TABLES, REPO_OBSERVATIONS, RUNS
+from warehouse.database import BLOCK_SIZE
 from warehouse.errors import PublicationFailed
 from warehouse.folder import DataFolder
 from warehouse.publication import DATABASE, KEEP, MANIFEST, publish
@@ -206,7 +207,7 @@ def test_a_last_publication_damaged_within_is_no_measure(folder):
     rows = [row | {"repo_description": noise.randbytes(4000).hex(), "stars_count": noise.getrandbits(40)} for row in MANY]
     path = publish_packages(folder, "run-1", rows).path / DATABASE
     content = bytearray(path.read_bytes())
-    for start in range(12_288, len(content), 262_144):
+    for start in range(12_288, len(content), BLOCK_SIZE):
         content[start + 64 : start + 96] = bytes(byte ^ 0xFF for byte in content[start + 64 : start + 96])
         path.chmod(0o644)
         path.write_bytes(bytes(content))
