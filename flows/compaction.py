@@ -18,7 +18,7 @@ from warehouse.base import next_base
 from warehouse.compaction import archive_runs
 from warehouse.copies import shrink_store
 from warehouse.folder import DataFolder
-from warehouse.landing import landed_files, run_of
+from warehouse.landing import landed_files, loose_files, run_of
 from warehouse.store import open_store
 
 PARTS = ("landing", "store", "published")
@@ -31,7 +31,7 @@ class CompactionReport:
     Attributes:
         archived_files: sealed files that moved into archives.
         dropped_runs: runs that outlived the retention, oldest first; what the store knew from them is kept as the base.
-        waiting_runs: runs that were left alone because they have not ended or are not loaded yet.
+        waiting_runs: runs that keep files of their own: they have not ended, are not loaded yet, or the file cannot be read.
         bytes_before: size on disk, by part of the data folder; ``bytes_after`` likewise.
     """
 
@@ -61,7 +61,10 @@ class CompactionReport:
                 "Their history is kept; a replay starts from it and can no longer read it anew."
             )
         if self.waiting_runs:
-            lines.append(f"Left alone: {', '.join(self.waiting_runs)}, not ended or not loaded. Next: packhouse harvest loads what landed.")
+            lines.append(
+                f"Left alone: files of {', '.join(self.waiting_runs)}, which has not ended, is not loaded, or cannot be read. "
+                "Next: packhouse harvest loads what landed; a replay names what cannot be read."
+            )
         return lines
 
     def markdown(self) -> str:
@@ -93,7 +96,7 @@ def compact_data(settings: Settings, progress: Progress) -> CompactionReport:
         return CompactionReport(
             archived_files=len(moved),
             dropped_runs=tuple(row["run_id"] for row in dropped),
-            waiting_runs=tuple(sorted({row["run_id"] for row in runs if row.get("ended_at") is None} | unloaded)),
+            waiting_runs=tuple(sorted({run_of(file) for file in loose_files(folder)})),
             bytes_before=before,
             bytes_after=_sizes(folder),
         )

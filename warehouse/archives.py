@@ -1,6 +1,6 @@
 """Archives: the sealed files of many runs in one file, so that what hardly changes from day to day costs hardly anything.
 
-``landing/<source>/archive/<first run>+<last run>+<files>.parquet``. An archive holds sealed files whole: its metadata name them, and each
+``landing/<source>/archive/<first file>+<last file>+<files>.parquet``. An archive holds sealed files whole: its metadata name them, and each
 can be read from it as if it still lay in its folder. Only compaction (compaction.py) makes archives, out of files of loaded runs.
 
 Three things make them small. Answers to one kind of question lie together, in one row group, run after run. All its bodies are one
@@ -31,7 +31,7 @@ from warehouse.errors import ArchiveDamaged
 from warehouse.folder import DataFolder
 from warehouse.patches import apply_patch, make_patch
 
-FULL_BYTES = 128 * 1024 * 1024
+FULL_BYTES = 64 * 1024 * 1024
 PATCHED_FROM_BYTES = 1024 * 1024
 LEVEL = 19
 _FILES = b"packhouse.files"
@@ -88,7 +88,7 @@ class Archives:
     def refuse_unreadable(self, run_id: str | None) -> None:
         """Raise ArchiveDamaged when an archive that cannot be read may hold answers of this run (of any, when ``None``)."""
         for path in self.unreadable:
-            first, last = path.stem.split("+")[:2]
+            first, last = (stem.rpartition("-")[0] for stem in path.stem.split("+")[:2])
             if run_id is None or first <= run_id <= last:
                 raise _damaged(path, "it cannot be opened")
 
@@ -160,7 +160,7 @@ class Pack:
 
     @property
     def is_full(self) -> bool:
-        """Whether the next run belongs in another archive."""
+        """Whether the next file belongs in another archive."""
         return self.size >= FULL_BYTES
 
     def add(self, file: str, captures: Sequence[CaptureView]) -> None:
@@ -196,7 +196,7 @@ class Pack:
 
 
 def is_full(path: Path) -> bool:
-    """Whether an archive takes no more runs."""
+    """Whether an archive takes no more files."""
     footer = pq.read_metadata(path)
     groups = (footer.row_group(number) for number in range(footer.num_row_groups))
     columns = (group.column(number) for group in groups for number in range(group.num_columns))

@@ -65,21 +65,20 @@ def _archive_source(folder: DataFolder, source: str, runs: AbstractSet[str], on_
 
 
 def _packs(folder: DataFolder, archives: Archives, files: Iterable[str]) -> Iterator[Pack]:
-    """The files in packs of whole runs."""
-    pack, last = Pack(), None
+    """The files in packs that each fill an archive; the last may not."""
+    pack = Pack()
     for file in files:
-        if pack.is_full and run_of(file) != last:
+        if pack.is_full:
             yield pack
             pack = Pack()
         pack.add(file, list(_captures(folder, archives, file)))
-        last = run_of(file)
     if pack.files:
         yield pack
 
 
 def _seal(folder: DataFolder, archives: Archives, source: str, pack: Pack) -> Path:
     names = [name for name, _ in pack.files]
-    name = f"{run_of(names[0])}+{run_of(names[-1])}+{len(names)}.parquet"
+    name = f"{Path(names[0]).stem}+{Path(names[-1]).stem}+{len(names)}.parquet"
     path = folder.landing / source / "archive" / name
 
     def write(aside: Path) -> None:

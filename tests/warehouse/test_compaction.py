@@ -184,18 +184,24 @@ def test_an_index_lands_as_its_difference(folder):
         assert everything(folder, run_id=f"run-{number}", archives=reader) == [before[number - 1]]
 
 
+def spans(folder):
+    """The first and the last run of each archive of GitHub's answers."""
+    stems = [path.stem.split("+") for path in folder.landing.glob("github/archive/*")]
+    return sorted(f"{first.rpartition('-')[0]} to {last.rpartition('-')[0]}" for first, last, _ in stems)
+
+
 def test_a_full_archive_is_left_alone_and_an_unfilled_one_taken_up(folder, monkeypatch):
     """Archives are filled up to a size, so their number grows with the answers and not with the compactions."""
     runs = fill_landing(folder, runs=4)
     archive_runs(folder, {runs[0]})
-    assert [name.split("+")[0] for name in archives(folder)] == ["run-1", "run-1"]
+    assert spans(folder) == ["run-1 to run-1"]
     archive_runs(folder, {runs[1]})
-    assert sorted(name.rpartition("+")[0] for name in archives(folder)) == ["run-1+run-2", "run-1+run-2"]
+    assert spans(folder) == ["run-1 to run-2"]
     monkeypatch.setattr(archives_module, "FULL_BYTES", 1)
     before, kept = everything(folder), set(archives(folder))
     archive_runs(folder, set(runs))
     assert kept < set(archives(folder))
-    assert sorted(name.rpartition("+")[0] for name in archives(folder)) == sorted([*["run-1+run-2", "run-3+run-3", "run-4+run-4"] * 2])
+    assert spans(folder) == ["run-1 to run-2", *["run-3 to run-3"] * 3, *["run-4 to run-4"] * 3]
     assert everything(folder) == before
 
 
