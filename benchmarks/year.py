@@ -4,7 +4,7 @@
 
 Not part of ``make bench``: 1,000 packages take half an hour. The sandbox answers at once and limits nothing. Daily 3 % of
 the repositories are pushed to, 10 % gain or lose stars, forks or watchers, 0.5 % of the projects release, and a few are described anew,
-renamed, deleted or archived. The last line scales what the first compaction left and what each day added since to 5,000 packages and a year.
+renamed, deleted or archived. The last line scales what the first compaction left, and what each day added since, to a year of 5,000.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ from sandbox.synthetic_catalog import write_synthetic_catalog
 from settings import Settings, load_settings
 
 SHARES = Shares(described=0.001, renamed=0.0002, transferred=0.0002, deleted=0.0001, archived=0.0002, yanked=0.0002, closed=0.0001)
-PARTS = {"landing": "landing/*/20*", "archives": "landing/*/archive", "base": "landing/base", "store": "store", "published": "published"}
+PARTS = {
+    "landing": "landing/*/20*",
+    "archives": "landing/*/archive",
+    "foundation": "landing/foundation",
+    "store": "store",
+    "published": "published",
+}
 TARGET_PACKAGES, TARGET_DAYS = 5_000, 365
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from flows.progress import Progress
 from flows.replaying import landed_runs, load_runs
 from settings import Settings
-from warehouse.base import next_base
 from warehouse.compaction import archive_runs
 from warehouse.copies import shrink_store
 from warehouse.folder import DataFolder
+from warehouse.foundation import next_foundation
 from warehouse.landing import landed_files, loose_files, run_of
 from warehouse.store import open_store
 
@@ -30,7 +30,7 @@ class CompactionReport:
 
     Attributes:
         archived_files: sealed files that moved into archives.
-        dropped_runs: runs that outlived the retention, oldest first; what the store knew from them is kept as the base.
+        dropped_runs: runs that outlived the retention, oldest first; what the store knew from them is kept as the foundation.
         waiting_runs: runs that keep files of their own: they have not ended, are not loaded yet, or the file cannot be read.
         bytes_before: size on disk, by part of the data folder; ``bytes_after`` likewise.
     """
@@ -87,8 +87,8 @@ def compact_data(settings: Settings, progress: Progress) -> CompactionReport:
         ready = [row for row in runs if row.get("ended_at") is not None and row["run_id"] not in unloaded]
         dropped = _outlived(runs, {row["run_id"] for row in ready}, settings.retention)
         if dropped:
-            progress.begin(len(dropped), "loading runs that outlived the retention into the base")
-            with next_base(folder, dropped[-1]["run_id"]) as store:
+            progress.begin(len(dropped), "loading runs that outlived the retention into the foundation")
+            with next_foundation(folder, dropped[-1]["run_id"]) as store:
                 load_runs(folder, store, dropped, progress)
         progress.say("Moving landed files into archives (minutes for a month of thousands of packages) ...")
         moved = archive_runs(folder, {row["run_id"] for row in ready[len(dropped) :]})

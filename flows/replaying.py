@@ -1,6 +1,6 @@
 """Replay: the store and the publication rebuilt from the landing alone, run after run, without network and without "now".
 
-It starts from nothing or, where runs fell out of retention, from the base that compaction left of them.
+It starts from nothing or, where runs fell out of retention, from the foundation that compaction left of them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from flows.publishing import publish_records
 from flows.report import RunReport
 from settings import Settings
 from warehouse.archives import Archives
-from warehouse.base import base_run, begin_with_base
 from warehouse.catalog_files import load_catalog
 from warehouse.errors import NothingPublished
 from warehouse.folder import DataFolder
+from warehouse.foundation import begin_with_foundation, foundation_run
 from warehouse.reports import read_run_reports
 from warehouse.store import Store, open_store, rebuilt_store
 
@@ -37,11 +37,11 @@ def replay_run(settings: Settings, progress: Progress) -> RunReport:
             )
         progress.begin(len(runs), "replaying runs")
         with rebuilt_store(folder) as store:
-            begin_with_base(folder, store)
+            begin_with_foundation(folder, store)
             load_runs(folder, store, runs, progress)
         last = runs[-1]
-        base = base_run(folder)
-        detail = f"{len(runs):,} runs read from the landing" + (f"; those until {base} are as they were" if base else "")
+        founded = foundation_run(folder)
+        detail = f"{len(runs):,} runs read from the landing" + (f"; those until {founded} are as they were" if founded else "")
         report = RunReport(run=last | {"kind": "replay", "detail": detail})
         with open_store(folder, is_read_only=False) as store:
             report.run = last  # the publication speaks of the runs that observed, not of this one
@@ -62,12 +62,12 @@ def load_runs(folder: DataFolder, store: Store, runs: Iterable[dict[str, Any]], 
 
 
 def landed_runs(folder: DataFolder) -> list[dict[str, Any]]:
-    """Every run since the base that landed something or left a report, oldest first; one whose report is lost gets a row from its files.
+    """Every run since the foundation that landed something or left a report, oldest first; one without a report gets a row from its files.
 
     A newest run that has not ended is left to the harvest that goes on with it: its answers join the history once, whole.
     """
     reports = list(read_run_reports(folder, on_damaged=lambda _file: None))
     found = [*reports, *runs_without_report(folder, reports)]
-    base = base_run(folder)
-    runs = sorted((row for row in found if row["run_id"] > base), key=lambda row: str(row["run_id"]))
+    founded = foundation_run(folder)
+    runs = sorted((row for row in found if row["run_id"] > founded), key=lambda row: str(row["run_id"]))
     return runs[:-1] if runs and "request" in runs[-1] and runs[-1].get("ended_at") is None else runs

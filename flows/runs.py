@@ -26,9 +26,9 @@ from settings import Settings
 from transforms.catalog import Catalog
 from transforms.known import Known
 from warehouse.archives import Archives
-from warehouse.base import begin_with_base
 from warehouse.catalog_files import load_catalog
 from warehouse.folder import DataFolder
+from warehouse.foundation import begin_with_foundation
 from warehouse.landing import landed_files, run_of
 from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
@@ -113,7 +113,7 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
     refuse_unknown(options.slugs, catalog)
     folder = DataFolder(settings.data)
     with folder.lock(), open_store(folder, is_read_only=False) as store:
-        begin_with_base(folder, store)
+        begin_with_foundation(folder, store)
         reports = list(read_run_reports(folder, on_damaged=lambda _file: None))
         unfinished = _bring_home(folder, store, reports, options, clock.now(), settings.max_age)
         if unfinished:

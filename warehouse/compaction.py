@@ -1,4 +1,4 @@
-"""Compaction of the landing: sealed files of loaded runs move into archives, and runs below the base go.
+"""Compaction of the landing: sealed files of loaded runs move into archives, and runs below the foundation go.
 
 Whoever compacts holds the folder's lock. At every moment each answer can be read from at least one place, and read twice it counts once:
 an archive is written aside, read back and compared answer by answer, and named; only then what it holds is removed. A process killed
@@ -17,16 +17,16 @@ import pyarrow as pa
 
 from transforms.observations import CaptureView
 from warehouse.archives import Archives, Pack, is_full
-from warehouse.base import base_run
 from warehouse.captures import rows_of
 from warehouse.durable import seal, sync_folder
 from warehouse.errors import ArchiveDamaged
 from warehouse.folder import DataFolder, unusable
+from warehouse.foundation import foundation_run
 from warehouse.landing import in_order, loose_files, read_sealed, run_of
 
 
 def archive_runs(folder: DataFolder, runs: AbstractSet[str], *, on_sealed: Callable[[Path], None] = lambda _path: None) -> list[str]:
-    """Move the sealed files of these runs into archives, and remove what the base has; again is not twice.
+    """Move the sealed files of these runs into archives, and remove what the foundation has; again is not twice.
 
     Sealed files that cannot be read stay where they are. Returns the names of the files that were moved.
 
@@ -46,13 +46,13 @@ def archive_runs(folder: DataFolder, runs: AbstractSet[str], *, on_sealed: Calla
 
 
 def _archive_source(folder: DataFolder, source: str, runs: AbstractSet[str], on_sealed: Callable[[Path], None]) -> list[str]:
-    archives, base = Archives.of(folder), base_run(folder)
+    archives, founded = Archives.of(folder), foundation_run(folder)
     loose = {file for file in loose_files(folder) if file.partition("/")[0] == source and run_of(file) in runs and _is_whole(folder, file)}
     own = {path: files for path, files in archives.contents.items() if path.parent.parent.name == source}
-    outlived = {path for path, files in own.items() if any(run_of(file) <= base for file in files)}
+    outlived = {path for path, files in own.items() if any(run_of(file) <= founded for file in files)}
     unfilled = {path for path in own if not is_full(path)}
     taken_up = outlived | (unfilled if loose or outlived or len(unfilled) > 1 else set())
-    files = in_order(loose | {file for path in taken_up for file in own[path] if run_of(file) > base})
+    files = in_order(loose | {file for path in taken_up for file in own[path] if run_of(file) > founded})
     sealed: set[Path] = set()
     for pack in _packs(folder, archives, files):
         path = _seal(folder, archives, source, pack)
@@ -118,14 +118,14 @@ def _is_whole(folder: DataFolder, file: str) -> bool:
 
 
 def _clear(folder: DataFolder) -> None:
-    """Remove what a killed compaction left twice, and what the base has."""
-    archives, base = Archives.of(folder), base_run(folder)
-    homes = {archives.home(file) for file in archives.files() if run_of(file) > base}
+    """Remove what a killed compaction left twice, and what the foundation has."""
+    archives, founded = Archives.of(folder), foundation_run(folder)
+    homes = {archives.home(file) for file in archives.files() if run_of(file) > founded}
     for path in archives.contents.keys() - homes:
         path.unlink()
-    outlived = [file for file in loose_files(folder) if run_of(file) <= base]
-    twice = [file for file in loose_files(folder) if file in archives and run_of(file) > base and _is_whole(folder, file)]
-    reports = [path.relative_to(folder.landing).as_posix() for path in folder.landing.glob("runs/*/*.json") if path.stem <= base]
+    outlived = [file for file in loose_files(folder) if run_of(file) <= founded]
+    twice = [file for file in loose_files(folder) if file in archives and run_of(file) > founded and _is_whole(folder, file)]
+    reports = [path.relative_to(folder.landing).as_posix() for path in folder.landing.glob("runs/*/*.json") if path.stem <= founded]
     _remove(folder, [*outlived, *reports, *(file for file in twice if _is_same(_loose(folder, file), archives.read(file)))])
 
 

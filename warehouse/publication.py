@@ -6,8 +6,8 @@
 
 ``<name>`` is the run id; a run published once more gets ``<run_id>-02`` and so on, for a published folder is never touched again (its
 files are read-only). Everything is written in ``.<name>.staging``, judged (checks.py), synced and renamed; only then ``current`` moves, in
-one step. A process killed before that leaves ``current`` as it was, and the next one sweeps. The newest ten publications are kept, and the
-current one whatever its age; a reader that has an older one open goes on reading it, because an open file outlives its name.
+one step. A process killed before that leaves ``current`` as it was, and the next one sweeps. The newest two are kept, and the current
+one whatever its age; a reader that has an older one open goes on reading it, because an open file outlives its name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from warehouse.folder import DataFolder, checked_name
 from warehouse.store import Store
 
 SCHEMA_VERSION = 2
-KEEP = 10
+KEEP = 2
 DATABASE = "packhouse.duckdb"
 MANIFEST = "manifest.json"
 # What the store does not have and the caller brings.

@@ -16,11 +16,11 @@ from tests.warehouse.scenes import capture, child, observation, rows_of, run_row
 from transforms.schemas import REPO_OBSERVATIONS
 from warehouse import archives as archives_module
 from warehouse.archives import Archives
-from warehouse.base import base_run, begin_with_base, next_base
 from warehouse.compaction import archive_runs
 from warehouse.copies import shrink_store
 from warehouse.errors import ArchiveDamaged, DataFolderUnusable, StoreUnusable
 from warehouse.folder import DataFolder
+from warehouse.foundation import begin_with_foundation, foundation_run, next_foundation
 from warehouse.landing import LandingWriter, landed_files, read_captures
 from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import open_store
@@ -391,51 +391,51 @@ def test_killed_while_shrinking(folder, seed):
         assert sorted(path.name for path in folder.store.iterdir()) == [".lock", "store.duckdb"]
 
 
-def test_runs_below_the_base_go_with_their_reports(folder):
-    """Answers and reports until the base are removed, in archives as singly; those after it stay as they were."""
+def test_runs_below_the_foundation_go_with_their_reports(folder):
+    """Answers and reports until the foundation are removed, in archives as singly; those after it stay as they were."""
     runs = fill_landing(folder, runs=5)
     for run_id in runs:
         write_run_report(folder, run_row(run_id))
     archive_runs(folder, set(runs[:3]))
     before = everything(folder)
     with folder.lock():
-        with next_base(folder, "run-2") as store:
+        with next_foundation(folder, "run-2") as store:
             load_run(store, 1)
-        assert base_run(folder) == "run-2"
+        assert foundation_run(folder) == "run-2"
         archive_runs(folder, set(runs[:4]))
     assert everything(folder) == [pair for pair in before if pair[1].run_id > "run-2"]
     assert [report["run_id"] for report in read_run_reports(folder, on_damaged=never)] == ["run-3", "run-4", "run-5"]
-    assert [path.name for path in folder.landing.glob("base/*")] == ["run-2.duckdb"]
+    assert [path.name for path in folder.landing.glob("foundation/*")] == ["run-2.duckdb"]
 
 
-def test_a_base_is_the_beginning_of_the_next_and_of_empty_stores_only(folder):
-    """The next base has what the one before had; a store that knows runs is not begun again."""
+def test_a_foundation_is_the_beginning_of_the_next_and_of_empty_stores_only(folder):
+    """The next foundation has what the one before had; a store that knows runs is not begun again."""
     with folder.lock():
         for number in (1, 2):
-            with next_base(folder, f"run-{number}") as store:
+            with next_foundation(folder, f"run-{number}") as store:
                 load_run(store, number)
-        assert [path.name for path in folder.landing.glob("base/*")] == ["run-2.duckdb"]
+        assert [path.name for path in folder.landing.glob("foundation/*")] == ["run-2.duckdb"]
         with open_store(folder, is_read_only=False) as store:
-            begin_with_base(folder, store)
+            begin_with_foundation(folder, store)
             assert [row["run_id"] for row in store.runs()] == ["run-1", "run-2"]
             before = content(store)
-            begin_with_base(folder, store)
+            begin_with_foundation(folder, store)
             assert content(store) == before
-        (path,) = folder.landing.glob("base/*")
+        (path,) = folder.landing.glob("foundation/*")
         path.write_bytes(b"no database" * 1000)
         folder.store_file.unlink()
         with open_store(folder, is_read_only=False) as store, pytest.raises(ArchiveDamaged, match="backup"):
-            begin_with_base(folder, store)
+            begin_with_foundation(folder, store)
 
 
-def test_a_base_that_failed_leaves_the_one_before(folder):
-    """Whatever goes wrong while runs are loaded into it: the base is as it was."""
+def test_a_foundation_that_failed_leaves_the_one_before(folder):
+    """Whatever goes wrong while runs are loaded into it: the foundation is as it was."""
     with folder.lock():
-        with next_base(folder, "run-1") as store:
+        with next_foundation(folder, "run-1") as store:
             load_run(store, 1)
-        with pytest.raises(RuntimeError), next_base(folder, "run-2"):
+        with pytest.raises(RuntimeError), next_foundation(folder, "run-2"):
             raise RuntimeError
-        assert base_run(folder) == "run-1"
+        assert foundation_run(folder) == "run-1"
     with folder.lock():
         assert list(folder.unsealed.iterdir()) == []
 

@@ -133,7 +133,7 @@ def test_current_is_a_relative_link_to_the_newest(folder):
 
 
 def test_only_the_newest_are_kept(folder):
-    """After an eleventh publication the oldest is gone."""
+    """After one more than are kept the oldest is gone."""
     for number in range(KEEP + 2):
         publish_packages(folder, f"run-{number:02}", [package(1)])
     assert names(folder) == [f"run-{number:02}" for number in range(2, KEEP + 2)]
