@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +22,6 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transforms.observations import CaptureView
@@ -154,18 +153,18 @@ class Pack:
 
     files: list[tuple[str, int]] = field(default_factory=list)
     size: int = 0
-    _rows: list[CaptureView] = field(default_factory=list)
-    _patched: list[int | None] = field(default_factory=list)
+    _rows: dict[str, list[tuple[CaptureView, int, int | None]]] = field(default_factory=dict)
     _last: dict[tuple[str, str, str, int], tuple[int, bytes]] = field(default_factory=dict)
+    _count: int = 0
 
     @property
     def is_full(self) -> bool:
         """Whether the next file belongs in another archive."""
         return self.size >= FULL_BYTES
 
-    def add(self, file: str, captures: Sequence[CaptureView]) -> None:
+    def add(self, file: str, captures: Iterable[CaptureView]) -> None:
         """Take the answers of one sealed file."""
-        self.files.append((file, len(captures)))
+        first = self._count
         for capture in captures:
             kept, patched = capture, None
             if len(capture.body) >= PATCHED_FROM_BYTES:
@@ -175,24 +174,27 @@ class Pack:
                     patch = make_patch(body, capture.body)
                     if len(patch) < len(capture.body) // 2:
                         kept, patched = replace(capture, body=patch), before
-                self._last[question] = (len(self._rows), capture.body)
-            self._rows.append(kept)
-            self._patched.append(patched)
+                self._last[question] = (self._count, capture.body)
+            self._rows.setdefault(capture.facet, []).append((kept, self._count, patched))
+            self._count += 1
             self.size += len(kept.body)
+        self.files.append((file, self._count - first))
 
     def write(self, path: Path) -> None:
-        """Write the archive; raises OSError."""
-        facets = pa.array([capture.facet for capture in self._rows], pa.string())
+        """Write the archive and forget its answers, for memory's sake; raises OSError."""
         schema = _SCHEMA.with_metadata({_FILES: json.dumps(self.files).encode()})
         options = {"compression": "zstd", "compression_level": LEVEL, "use_dictionary": REPEATED, "write_statistics": False}
         pages = {"data_page_size": _WHOLE, "max_rows_per_page": _WHOLE, "write_batch_size": _WHOLE, "write_page_checksum": True}
+        self._last.clear()
         with path.open("wb") as file, pq.ParquetWriter(file, schema, **options, **pages) as writer:
-            for facet in sorted(facets.unique().to_pylist()):
-                places = np.flatnonzero(pc.equal(facets, facet)).tolist()
-                table = table_of([self._rows[place] for place in places])
-                table = table.append_column(_SCHEMA.field("ordinal"), pa.array(places, pa.int64()))
-                table = table.append_column(_SCHEMA.field("patched"), pa.array([self._patched[place] for place in places], pa.int64()))
-                writer.write_table(table, row_group_size=_WHOLE)
+            for facet in sorted(self._rows):
+                writer.write_table(_group(self._rows.pop(facet)), row_group_size=_WHOLE)
+
+
+def _group(rows: Iterable[tuple[CaptureView, int, int | None]]) -> pa.Table:
+    captures, ordinals, patched = zip(*rows, strict=True)
+    table = table_of(captures).append_column(_SCHEMA.field("ordinal"), pa.array(ordinals, pa.int64()))
+    return table.append_column(_SCHEMA.field("patched"), pa.array(patched, pa.int64()))
 
 
 def is_full(path: Path) -> bool:

@@ -71,7 +71,7 @@ def _packs(folder: DataFolder, archives: Archives, files: Iterable[str]) -> Iter
         if pack.is_full:
             yield pack
             pack = Pack()
-        pack.add(file, list(_captures(folder, archives, file)))
+        pack.add(file, _captures(folder, archives, file))
     if pack.files:
         yield pack
 
