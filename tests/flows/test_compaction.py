@@ -17,6 +17,7 @@ from sandbox.day import Shares, pass_day
 from tests.conftest import ROOT, Bench
 from warehouse.errors import ArchiveDamaged
 
+pytestmark = pytest.mark.timeout(300)  # a week of harvests and replays
 BUSY = Shares(pushed=0.3, starred=0.5, released=0.2, renamed=0.03, deleted=0.02, described=0.1, yanked=0.05)
 
 
@@ -150,7 +151,6 @@ def test_a_replay_refuses_a_damaged_archive(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.timeout(300)
 def test_killed_at_any_moment_nothing_is_lost(bench: Bench, seed: int) -> None:
     """The command killed again and again, with runs to drop: the publication of a replay is byte-equal, and the last one finishes it."""
     bench.harvest()

@@ -271,7 +271,7 @@ LIMITED = """
     from warehouse.errors import PublicationFailed
     from warehouse.folder import DataFolder
     folder = DataFolder(Path(sys.argv[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000))
     try:
         publish_packages(folder, "run-2", [package(1)])
     except PublicationFailed as error:
