@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from flows.compaction import CompactionReport
     from flows.options import HarvestOptions
     from flows.past_window import BackfillOptions
     from flows.report import RunReport
@@ -213,6 +214,23 @@ def replay(*, data: str | None, catalog: str | None, engine: str, is_json: bool)
 
     given = {name: text for name, text in (("data", data), ("catalog", catalog)) if text}
     _finish(run_replay(given, _settings(**given), engine, _say), is_json=is_json)
+
+
+@cli.command()
+@_data
+@click.option("--retention", metavar="AGE", help="Drop answers older than this, such as 52w (PACKHOUSE_RETENTION; default: keep all).")
+@_engine
+@_as_json
+def compact(*, engine: str, is_json: bool, **given: str | None) -> None:
+    """Make the data folder small: landed answers move into archives, the store gives back what it freed; no value changes.
+
+    \b
+    Example:
+      packhouse compact                       once a month; may be killed, and goes on when run again
+    """
+    from flows.running import run_compact
+
+    _finish(run_compact({name: text for name, text in given.items() if text}, _settings(**given), engine, _say), is_json=is_json)
 
 
 @cli.command()
@@ -526,7 +544,7 @@ def _print_plan(options: HarvestOptions, *, is_json: bool) -> None:
         click.echo("\n".join(describe_plan(planned, has_token=settings.github_token is not None)))
 
 
-def _finish(report: RunReport, *, is_json: bool) -> None:
+def _finish(report: RunReport | CompactionReport, *, is_json: bool) -> None:
     if is_json:
         _print_json(report.as_json())
     else:

@@ -57,6 +57,7 @@ class Settings:
     pypi_index_threshold: int
     concurrency: int
     max_age: timedelta
+    retention: timedelta | None
     base_url: str | None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] | None
     cors: bool
@@ -270,6 +271,13 @@ FIELDS: tuple[Field, ...] = (
         default="20h",
         parse=parse_age,
         meaning="A value younger than this is not asked for again; older than twice this it is stale.",
+    ),
+    Field(
+        name="retention",
+        variable="PACKHOUSE_RETENTION",
+        default=None,
+        parse=parse_age,
+        meaning="How long answers are kept, counted back from the newest run; packhouse compact drops older ones. Without it all are.",
     ),
     Field(
         name="base_url",

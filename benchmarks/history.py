@@ -16,7 +16,7 @@ import duckdb
 
 from transforms.schemas import PUBLIC_TABLES
 from warehouse.as_of import as_of_macros
-from warehouse.database import STORAGE_VERSION, connect, fill
+from warehouse.database import attach, connect, fill
 from warehouse.publication import make_public_table
 
 DAYS = 365
@@ -69,7 +69,7 @@ QUESTIONS = {
 def make(path: Path, packages: int) -> None:
     """Write a database with the tables of a publication and a year of history."""
     connection = connect(spill=path.parent / "spill")
-    connection.execute("ATTACH ? AS made (STORAGE_VERSION '" + STORAGE_VERSION + "')", [str(path)])
+    attach(connection, path, "made")
     for table in PUBLIC_TABLES:
         make_public_table(connection, "made", table)
     for statement in _ROWS.replace("$n", str(packages)).split(";"):

@@ -18,9 +18,10 @@ from flows.report import FAILED
 from transforms.known import Known
 from transforms.observations import CaptureView, Gathering, ledger_row
 from transforms.schemas import FETCHES, FINDINGS
+from warehouse.archives import Archives
 from warehouse.catalog_landing import landed_catalogs, read_landed_catalog
 from warehouse.folder import DataFolder
-from warehouse.landing import DamagedFile, landed_files, read_captures
+from warehouse.landing import DamagedFile, landed_files, read_captures, run_of
 from warehouse.store import Store
 
 ROWS_AT_ONCE = 2_000
@@ -56,8 +57,11 @@ class Gathered:
         return found
 
 
-def gather(folder: DataFolder, run_id: str, store: Store) -> Gathered:
-    """Read what a run landed and let the transforms say what it means beside what the store knew; a damaged file becomes a finding."""
+def gather(folder: DataFolder, run_id: str, store: Store, archives: Archives | None = None) -> Gathered:
+    """Read what a run landed and let the transforms say what it means beside what the store knew; a damaged file becomes a finding.
+
+    Whoever gathers run after run brings the archives of the landing.
+    """
     gathering = Gathering(Known(store.latest()))
     chunks: list[pa.Table] = []
     ledger: list[dict[str, Any]] = []
@@ -65,7 +69,7 @@ def gather(folder: DataFolder, run_id: str, store: Store) -> Gathered:
     files: dict[str, None] = {}
     last_at: datetime | None = None
     last_sequence = 0
-    for file, capture in read_captures(folder, run_id=run_id, on_damaged=damaged.append):
+    for file, capture in read_captures(folder, run_id=run_id, on_damaged=damaged.append, archives=archives):
         files[file] = None
         verdict = str(verdict_of(capture))
         for own, taken_for in divided(capture, verdict):
@@ -151,11 +155,6 @@ def runs_without_report(folder: DataFolder, reports: Iterable[Mapping[str, Any]]
     """A row of ``runs`` for every run that landed answers and whose report is lost or damaged, oldest first."""
     reported = {report["run_id"] for report in reports}
     return [row_from_name(run_id) for run_id in sorted({run_of(file) for file in landed_files(folder)} - reported)]
-
-
-def run_of(file: str) -> str:
-    """The run a landed file belongs to, from its name."""
-    return file.rsplit("/", 1)[1].rsplit("-", 1)[0]
 
 
 def row_from_name(run_id: str) -> dict[str, Any]:

@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from flows.backfilling import backfill_sequence
+from flows.compaction import CompactionReport
 from flows.engine import prefect_engine
 from flows.options import HarvestOptions
 from flows.past_runs import refuse_early
 from flows.past_window import BackfillOptions
 from flows.report import RunReport
 from flows.runs import refuse_unknown
-from flows.sequence import harvest_sequence, replay_sequence, run_step
+from flows.sequence import compact_sequence, harvest_sequence, replay_sequence, run_step
 from settings import Settings
 from warehouse.catalog_files import load_catalog
 from warehouse.folder import DataFolder
@@ -80,6 +81,18 @@ def run_replay(overrides: Mapping[str, str], settings: Settings, engine: str, sa
         from flows.replay import replay  # noqa: PLC0415 - as above
 
         return asyncio.run(replay(settings=dict(overrides)))
+
+
+def run_compact(overrides: Mapping[str, str], settings: Settings, engine: str, say: Callable[[str], None]) -> CompactionReport:
+    """Compact under ``engine``; raises what ``compact_sequence`` raises, and EngineUnavailable."""
+    _refuse_busy(settings)
+    if engine == "none":
+        return asyncio.run(compact_sequence(settings, run_step=run_step))
+    say(STARTING)
+    with prefect_engine(settings.data / "prefect"):
+        from flows.compact import compact  # noqa: PLC0415 - as above
+
+        return asyncio.run(compact(settings=dict(overrides)))
 
 
 def _refuse_busy(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from extractors.clock import Clock, FixedClock, SystemClock
 from extractors.conversation import Plan
 from extractors.session import Session
 from flows.forecast import PAGE_SIZE, HarvestPlan
-from flows.loading import Gathered, counts_of, gather, load, row_from_name, run_of
+from flows.loading import Gathered, counts_of, gather, load, row_from_name
 from flows.options import HarvestOptions
 from flows.planning import LastAnswer
 from flows.progress import Progress
@@ -25,9 +25,11 @@ from flows.report import FAILED, RunReport
 from settings import Settings
 from transforms.catalog import Catalog
 from transforms.known import Known
+from warehouse.archives import Archives
 from warehouse.catalog_files import load_with_files
 from warehouse.folder import DataFolder
-from warehouse.landing import landed_files
+from warehouse.foundation import begin_with_foundation
+from warehouse.landing import landed_files, run_of
 from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
 
@@ -113,6 +115,7 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
     refuse_unknown(options.slugs, catalog)
     folder = DataFolder(settings.data)
     with folder.lock(), open_store(folder, is_read_only=False) as store:
+        begin_with_foundation(folder, store)
         reports = list(read_run_reports(folder, on_damaged=lambda _file: None))
         unfinished = _bring_home(folder, store, reports, options, clock.now(), settings.max_age)
         if unfinished:
@@ -195,6 +198,7 @@ def _bring_home(
     reports = [report for report in reports if report["run_id"] not in asking]
     resumable: dict[str, Any] | None = None
     known = {report["run_id"]: report for report in reports}
+    archives = Archives.of(folder)
     loaded = store.loaded_files()
     unloaded = {run_of(file) for file in landed_files(folder) if file not in loaded} - asking
     for run_id in sorted(unloaded | {run_id for run_id, report in known.items() if report.get("ended_at") is None}):
@@ -203,7 +207,7 @@ def _bring_home(
         if report.get("ended_at") is None and is_same and report is reports[-1]:
             resumable = report
             continue
-        gathered = gather(folder, run_id, store)
+        gathered = gather(folder, run_id, store, archives)
         if report.get("ended_at") is None:
             ended_at = gathered.last_at or report["started_at"]
             detail = report.get("detail") or "killed; what it landed was loaded later"

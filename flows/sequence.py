@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from flows.compaction import CompactionReport, compact_data
 from flows.fetching import cut, fetch, fetch_later, read_index
 from flows.forecast import describe_plan
 from flows.options import HarvestOptions
@@ -76,6 +77,18 @@ async def replay_sequence(settings: Settings, *, run_step: StepRunner) -> RunRep
             reports.append(replay_run(settings, progress))
 
     await run_step("Rebuild the store from the landing and publish", step)
+    return reports[0]
+
+
+async def compact_sequence(settings: Settings, *, run_step: StepRunner) -> CompactionReport:
+    """Compact the landing and the store."""
+    reports: list[CompactionReport] = []
+
+    async def step() -> None:
+        with progress_for() as progress:
+            reports.append(compact_data(settings, progress))
+
+    await run_step("Compact the landing and the store", step)
     return reports[0]
 
 

@@ -3,6 +3,7 @@
 WarehouseError
 ├── DataFolderUnusable      the folder cannot be made, read or written; the disk is full
 │   └── DataFolderBusy      another process is working in it (``pid``, ``since``)
+├── ArchiveDamaged          an archive of the landing cannot be read; the store and what is published stay
 ├── StoreUnusable           the store is corrupt, of a newer schema, or refused a statement; replay rebuilds it
 ├── PublicationFailed       a publication could not be written; ``current`` has not moved
 ├── NothingPublished        there is no publication to read
@@ -31,6 +32,10 @@ class DataFolderBusy(DataFolderUnusable):
         super().__init__(message)
         self.pid = pid
         self.since = since
+
+
+class ArchiveDamaged(WarehouseError):
+    """An archive of the landing cannot be read."""
 
 
 class StoreUnusable(WarehouseError):

@@ -2,7 +2,9 @@
 
     landing/<source>/<yyyy-mm-dd>/<run_id>-<nnnnnn>.parquet   sealed answers, never changed (landing.py)
     landing/<source>/<yyyy-mm-dd>/<…>.parquet.damaged         a sealed file that could not be read, set aside
+    landing/<source>/archive/<file>+<file>+<count>.parquet    many of them in one, after a compaction (archives.py)
     landing/runs/<yyyy-mm-dd>/<run_id>.json                   run reports (reports.py)
+    landing/foundation/<run_id>.duckdb                              the history of runs that outlived the retention (foundation.py)
     landing/.unsealed/                                        files being written; what a killed process left is swept
     landing/.unsealed-past/                                   the same, of a backfill, which asks without the lock
     store/store.duckdb                                        history and ledger (store.py); replay rebuilds it from landing/
@@ -13,8 +15,8 @@
     published/.<run_id>.staging/                              one being written; what a killed process left is swept
     current -> published/<run_id>                             the last good publication
 
-Everything in ``landing/`` is evidence and only ever added to; everything else can be rebuilt from it. The kernel frees the lock of a
-process that dies, however it dies.
+Everything in ``landing/`` is evidence, which only a retention that was asked for drops; all else can be rebuilt from it. The kernel
+frees the lock of a process that dies, however it dies.
 """
 
 from __future__ import annotations

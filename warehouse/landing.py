@@ -1,7 +1,8 @@
 """The landing: every answer as received, sealed before anyone reads it.
 
 ``landing/<source>/<yyyy-mm-dd>/<run_id>-<nnnnnn>.parquet``: the day is the run's, ``nnnnnn`` counts the files of the run from 1.
-A row is an envelope and the bytes of the body. Files are zstd, with page checksums, and never changed.
+A row is an envelope and the bytes of the body. Files are zstd, with page checksums, and never changed. Compaction moves those of loaded
+runs into archives (archives.py); they keep their names and are read from there as before.
 
 A ``kill -9`` costs the answers not yet sealed: those of the last two seconds, provided ``flush_if_due`` is called at least every
 half second. A file is whole or absent; one that cannot be read all the same (a bad disk, a hand) is set aside as ``.damaged`` and reported,
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,37 +24,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.observations import CaptureView
-from transforms.schemas import INSTANT
+from warehouse.archives import Archives
+from warehouse.captures import BEFORE_REQUESTS, REPEATED, SCHEMA, rows_of, table_of
 from warehouse.durable import seal, sync_folder
 from warehouse.folder import DataFolder, checked_name, unusable
 
 SEAL_SECONDS = 1.0
 SEAL_BYTES = 8 * 1024 * 1024
-_ROWS_AT_ONCE = 64
 _FILE = re.compile(r"(?P<run_id>.+)-(?P<number>\d{6,})\.parquet")
-
-SCHEMA = pa.schema(
-    [
-        pa.field("run_id", pa.string(), nullable=False),
-        pa.field("sequence", pa.int64(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("subject", pa.string(), nullable=False),
-        pa.field("facet", pa.string(), nullable=False),
-        pa.field("page", pa.int64(), nullable=False),
-        pa.field("url", pa.string(), nullable=False),
-        pa.field("attempt", pa.int64(), nullable=False),
-        pa.field("status", pa.int64()),
-        pa.field("headers", pa.map_(pa.string(), pa.string()), nullable=False),
-        pa.field("body", pa.binary(), nullable=False),
-        pa.field("error", pa.string()),
-        pa.field("fetched_at", INSTANT, nullable=False),
-        pa.field("duration_ms", pa.int64(), nullable=False),
-        pa.field("identity", pa.string(), nullable=False),
-        pa.field("request", pa.string()),  # what a question about many subjects asked of each; absent in files of before
-    ]
-)
-_BEFORE_REQUESTS = pa.schema([field for field in SCHEMA if field.name != "request"])
-_REPEATED = ["run_id", "source", "subject", "facet", "identity", "status"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,33 +106,39 @@ class LandingWriter:
 
 
 def _write(path: Path, captures: list[CaptureView]) -> None:
-    columns = [pa.array([_cell(capture, field.name) for capture in captures], type=field.type) for field in SCHEMA]
-    table = pa.Table.from_arrays(columns, schema=SCHEMA)
     sink = pa.BufferOutputStream()
-    options = {"compression": "zstd", "compression_level": 3, "use_dictionary": _REPEATED, "write_statistics": False}
-    pq.write_table(table, sink, write_page_checksum=True, **options)
+    options = {"compression": "zstd", "compression_level": 3, "use_dictionary": REPEATED, "write_statistics": False}
+    pq.write_table(table_of(captures), sink, write_page_checksum=True, **options)
     path.write_bytes(sink.getvalue())  # by Python, whose errors tell a full disk from a forbidden one
 
 
-def _cell(capture: CaptureView, name: str) -> Any:
-    value = getattr(capture, name)
-    if name == "headers":
-        return [(_text(key), _text(text)) for key, text in value.items()]
-    return _text(value) if isinstance(value, str) else value
-
-
-def _text(text: str) -> str:
-    """Lone surrogates, which a hostile header can smuggle in, have no UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def landed_files(folder: DataFolder, *, run_id: str | None = None) -> list[str]:
-    """Names of the sealed files below ``landing/`` (of one run), in the order they were sealed."""
-    return [path.relative_to(folder.landing).as_posix() for path in sorted(_sealed(folder, run_id), key=_numbered)]
+    """Names of the sealed files below ``landing/`` (of one run), in the order they were sealed, whether they lie singly or in archives."""
+    return _files(folder, run_id, Archives.of(folder))
+
+
+def loose_files(folder: DataFolder) -> list[str]:
+    """Names of the sealed files that lie singly, in the order they were sealed; an archive may hold them too."""
+    return [path.relative_to(folder.landing).as_posix() for path in sorted(_sealed(folder, None), key=_numbered)]
+
+
+def in_order(files: Iterable[str]) -> list[str]:
+    """Names of sealed files in the order they were sealed."""
+    return sorted(files, key=lambda file: _numbered(Path(file)))
+
+
+def run_of(file: str) -> str:
+    """The run a sealed file belongs to, from its name."""
+    return _numbered(Path(file))[0]
 
 
 def read_captures(
-    folder: DataFolder, *, run_id: str | None = None, skip: AbstractSet[str] = frozenset(), on_damaged: Callable[[DamagedFile], None]
+    folder: DataFolder,
+    *,
+    run_id: str | None = None,
+    skip: AbstractSet[str] = frozenset(),
+    on_damaged: Callable[[DamagedFile], None],
+    archives: Archives | None = None,
 ) -> Iterator[tuple[str, CaptureView]]:
     """The landed answers in the order they landed, run after run, each with the name of its file; holds a file per source in memory.
 
@@ -163,34 +147,48 @@ def read_captures(
         run_id: only this run.
         skip: names of files to leave out, as ``Store.loaded_files`` gives them.
         on_damaged: called for each file that had to be set aside; none of its answers is yielded.
+        archives: those of the folder; whoever reads run after run brings them, so that an archive is not unpacked for each.
+
+    Raises ArchiveDamaged when an archive these answers may be in cannot be read.
     """
+    archives = archives or Archives.of(folder)
+    archives.refuse_unreadable(run_id)
     runs: dict[str, dict[str, list[str]]] = {}
-    for file in landed_files(folder, run_id=run_id):
+    for file in _files(folder, run_id, archives):
         if file not in skip:
-            run = _numbered(folder.landing / file)[0]
-            runs.setdefault(run, {}).setdefault(file.partition("/")[0], []).append(file)
+            runs.setdefault(run_of(file), {}).setdefault(file.partition("/")[0], []).append(file)
     for sources in runs.values():
-        streams = (_stream(folder, files, on_damaged) for files in sources.values())
+        streams = (_stream(folder, files, on_damaged, archives) for files in sources.values())
         yield from heapq.merge(*streams, key=lambda pair: pair[1].sequence)
 
 
-def _stream(folder: DataFolder, files: list[str], on_damaged: Callable[[DamagedFile], None]) -> Iterator[tuple[str, CaptureView]]:
+def _files(folder: DataFolder, run_id: str | None, archives: Archives) -> list[str]:
+    names = {path.relative_to(folder.landing).as_posix() for path in _sealed(folder, run_id)}
+    return in_order(names | {file for file in archives.files() if run_id in (None, run_of(file))})
+
+
+def _stream(
+    folder: DataFolder, files: list[str], on_damaged: Callable[[DamagedFile], None], archives: Archives
+) -> Iterator[tuple[str, CaptureView]]:
     for file in files:
+        if file in archives:
+            yield from ((file, capture) for capture in archives.read(file))
+            continue
         path = folder.landing / file
         try:
-            table = _read(path)
+            table = read_sealed(path)
         except (OSError, pa.ArrowException) as error:
             _set_aside(folder, path, error)
-            on_damaged(DamagedFile(file=file, run_id=_numbered(path)[0], reason=str(error).splitlines()[0]))
+            on_damaged(DamagedFile(file=file, run_id=run_of(file), reason=str(error).splitlines()[0]))
             continue
-        for start in range(0, table.num_rows, _ROWS_AT_ONCE):
-            for row in table.slice(start, _ROWS_AT_ONCE).to_pylist(maps_as_pydicts="strict"):
-                yield file, CaptureView(**row)
+        for row in rows_of(table):
+            yield file, CaptureView(**row)
 
 
-def _read(path: Path) -> pa.Table:
+def read_sealed(path: Path) -> pa.Table:
+    """The rows of a sealed file, judged by their checksums; raises OSError or pyarrow's ArrowException when it is damaged."""
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        if not file.schema_arrow.equals(SCHEMA) and not file.schema_arrow.equals(_BEFORE_REQUESTS):
+        if not file.schema_arrow.equals(SCHEMA) and not file.schema_arrow.equals(BEFORE_REQUESTS):
             message = "its columns are not those of landed answers"
             raise pa.ArrowInvalid(message)
         table = file.read()
@@ -213,7 +211,7 @@ def _set_aside(folder: DataFolder, path: Path, error: Exception) -> None:
 def _sealed(folder: DataFolder, run_id: str | None) -> Iterator[Path]:
     pattern = "*.parquet" if run_id is None else f"{checked_name(run_id)}-*.parquet"
     for path in folder.landing.glob(f"*/*/{pattern}"):
-        if _FILE.fullmatch(path.name) and run_id in (None, _numbered(path)[0]):
+        if path.parent.name != "archive" and _FILE.fullmatch(path.name) and run_id in (None, _numbered(path)[0]):
             yield path
 
 

@@ -6,8 +6,8 @@
 
 ``<name>`` is the run id; a run published once more gets ``<run_id>-02`` and so on, for a published folder is never touched again (its
 files are read-only). Everything is written in ``.<name>.staging``, judged (checks.py), synced and renamed; only then ``current`` moves, in
-one step. A process killed before that leaves ``current`` as it was, and the next one sweeps. The newest ten publications are kept, and the
-current one whatever its age; a reader that has an older one open goes on reading it, because an open file outlives its name.
+one step. A process killed before that leaves ``current`` as it was, and the next one sweeps. The newest two are kept, and the current
+one whatever its age; a reader that has an older one open goes on reading it, because an open file outlives its name.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from transforms.schemas import (
 )
 from warehouse.as_of import as_of_macros
 from warehouse.checks import CheckResult, evaluate_checks
-from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, columns_of, ddl, fill, first_line
+from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, attach, columns_of, ddl, fill, first_line
 from warehouse.durable import make_folder, point, remove_tree, sync_file, sync_folder
 from warehouse.errors import PublicationFailed
 from warehouse.expectations import Expectation, load_expectations
@@ -48,7 +48,7 @@ from warehouse.store import Store
 from warehouse.views import make_views
 
 SCHEMA_VERSION = 3
-KEEP = 10
+KEEP = 2
 DATABASE = "packhouse.duckdb"
 MANIFEST = "manifest.json"
 # What the store does not have and the caller brings.
@@ -151,7 +151,7 @@ def _attached(store: Store, staging: Path) -> Iterator[duckdb.DuckDBPyConnection
     make_folder(staging)
     connection = store.connection
     try:
-        connection.execute(f"ATTACH ? AS staged (STORAGE_VERSION '{STORAGE_VERSION}')", [str(staging / DATABASE)])
+        attach(connection, staging / DATABASE, "staged")
         yield connection
         connection.execute("CHECKPOINT staged")
         connection.execute("DETACH staged")

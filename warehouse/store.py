@@ -36,7 +36,7 @@ from transforms.schemas import (
 )
 from warehouse.commit_days import join_commit_days, known_spans
 from warehouse.confirmation import confirm_by_heads
-from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, arrow, columns_of, connect, ddl, fill, first_line
+from warehouse.database import DUCKDB_ERRORS, arrow, attach, columns_of, connect, ddl, fill, first_line
 from warehouse.durable import sync_folder
 from warehouse.entries import join_entries
 from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreUnusable, WarehouseError
@@ -216,7 +216,7 @@ class Store:
                     connection.execute("DETACH store")
                     connection.execute("ATTACH ':memory:' AS store")
             else:
-                connection.execute(f"ATTACH ? AS store (STORAGE_VERSION '{STORAGE_VERSION}')", [str(self._path)])
+                attach(connection, self._path, "store")
             _make_tables(connection)
             _refuse_other_schema(connection, self._path)
         except DUCKDB_ERRORS as error:

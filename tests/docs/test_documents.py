@@ -145,7 +145,7 @@ def test_the_readme_shows_what_it_must() -> None:
 
 def test_figures_that_stand_in_the_code_are_the_same_there() -> None:
     """Numbers the documents repeat are those in force."""
-    words = {3: "three", 10: "ten"}
+    words = {2: "two", 3: "three"}
     architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert f"{words[GONE_AFTER_SIGHTINGS]} runs over at least {words[GONE_AFTER.days]} days" in architecture
     assert f"The newest {words[KEEP]} are kept" in architecture

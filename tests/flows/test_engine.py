@@ -44,7 +44,7 @@ def _children_named(text: str, marker: str) -> list[int]:
     return found
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_the_embedded_engine_runs_a_harvest_and_leaves_nothing_behind(bench: Bench) -> None:
     """A harvest is a flow run with its task runs; the home is under the data folder; afterwards no server runs."""
     process = _packhouse(bench, "harvest", "django-scheduler", "--json")
@@ -58,6 +58,10 @@ def test_the_embedded_engine_runs_a_harvest_and_leaves_nothing_behind(bench: Ben
     out, err = again.communicate(timeout=200)
     assert again.returncode == 3, err  # the other packages were never asked for
     assert json.loads(out)["run"]["kind"] == "replay"
+    compacted = _packhouse(bench, "compact", "--json")
+    out, err = compacted.communicate(timeout=200)
+    assert compacted.returncode == 0, err
+    assert json.loads(out)["archived_files"] > 0
 
 
 @pytest.mark.timeout(300)

@@ -22,6 +22,7 @@ from tests.warehouse.scenes import (
     small_disk,
 )
 from transforms.schemas import PACKAGES, PUBLIC_TABLES, REPO_OBSERVATIONS, RUNS
+from warehouse.database import BLOCK_SIZE
 from warehouse.errors import PublicationFailed
 from warehouse.folder import DataFolder
 from warehouse.publication import DATABASE, KEEP, MANIFEST, SCHEMA_VERSION, publish
@@ -132,7 +133,7 @@ def test_current_is_a_relative_link_to_the_newest(folder):
 
 
 def test_only_the_newest_are_kept(folder):
-    """After an eleventh publication the oldest is gone."""
+    """After one more than are kept the oldest is gone."""
     for number in range(KEEP + 2):
         publish_packages(folder, f"run-{number:02}", [package(1)])
     assert names(folder) == [f"run-{number:02}" for number in range(2, KEEP + 2)]
@@ -203,7 +204,7 @@ def test_a_last_publication_damaged_within_is_no_measure(folder):
     rows = [row | {"repo_description": noise.randbytes(4000).hex(), "stars_count": noise.getrandbits(40)} for row in MANY]
     path = publish_packages(folder, "run-1", rows).path / DATABASE
     content = bytearray(path.read_bytes())
-    for start in range(12_288, len(content), 262_144):
+    for start in range(12_288, len(content), BLOCK_SIZE):
         content[start + 64 : start + 96] = bytes(byte ^ 0xFF for byte in content[start + 64 : start + 96])
         path.chmod(0o644)
         path.write_bytes(bytes(content))
@@ -267,7 +268,7 @@ LIMITED = """
     from warehouse.errors import PublicationFailed
     from warehouse.folder import DataFolder
     folder = DataFolder(Path(sys.argv[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000))
     try:
         publish_packages(folder, "run-2", [package(1)])
     except PublicationFailed as error:
