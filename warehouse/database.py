@@ -1,8 +1,7 @@
 """DuckDB as this house uses it: how a connection is opened, how a table of ``transforms/schemas.py`` becomes DDL and COMMENTs.
 
 Database files are attached to an in-memory connection, never opened directly: two handles on one path in one process would share
-DuckDB's cache of instances and show the older file. Files are written in the storage version of DuckDB 1.4, the oldest client that
-is promised to open them.
+DuckDB's cache of instances and show the older file. Files are written in a storage version that older clients can open too.
 Values are bound; the only text put into a statement is an identifier or a comment from ``transforms/schemas.py``.
 """
 
@@ -18,7 +17,8 @@ import pyarrow as pa
 
 from transforms.schemas import Table
 
-STORAGE_VERSION = "v1.4.0"
+# Of the store, whose file cannot be lowered to an older one; what is published is written for older clients (publication.py).
+STORAGE_VERSION = "v1.5.0"
 MEMORY_LIMIT = "1GB"
 THREADS = 2
 # MEMORY_LIMIT bounds what DuckDB keeps in its buffers; a single value, and its copy for Arrow, it makes outside of them.

@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, PUBLIC_TABLES, PUBLICATION, RUNS, STORE_TABLES, Table
 from warehouse.checks import CheckResult, evaluate_checks, load_expectations
-from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, columns_of, ddl, fill, first_line
+from warehouse.database import DUCKDB_ERRORS, columns_of, ddl, fill, first_line
 from warehouse.durable import make_folder, point, remove_tree, sync_file, sync_folder
 from warehouse.errors import PublicationFailed
 from warehouse.folder import DataFolder, checked_name
@@ -34,6 +34,7 @@ from warehouse.store import Store
 from warehouse.views import make_views
 
 SCHEMA_VERSION = 3
+STORAGE_VERSION = "v1.4.0"  # DuckDB 1.4 is the oldest client that is promised to open it
 KEEP = 10
 DATABASE = "packhouse.duckdb"
 MANIFEST = "manifest.json"
