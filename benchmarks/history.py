@@ -17,7 +17,7 @@ import duckdb
 from transforms.schemas import PUBLIC_TABLES
 from warehouse.as_of import as_of_macros
 from warehouse.database import attach, connect, fill
-from warehouse.publication import make_public_table
+from warehouse.publication import STORAGE_VERSION, make_public_table
 
 DAYS = 365
 MEMORY = "2GB"
@@ -69,7 +69,7 @@ QUESTIONS = {
 def make(path: Path, packages: int) -> None:
     """Write a database with the tables of a publication and a year of history."""
     connection = connect(spill=path.parent / "spill")
-    attach(connection, path, "made")
+    attach(connection, path, "made", storage_version=STORAGE_VERSION)
     for table in PUBLIC_TABLES:
         make_public_table(connection, "made", table)
     for statement in _ROWS.replace("$n", str(packages)).split(";"):

@@ -1,8 +1,7 @@
 """DuckDB as this house uses it: how a connection is opened, how a table of ``transforms/schemas.py`` becomes DDL and COMMENTs.
 
 Database files are attached to an in-memory connection, never opened directly: two handles on one path in one process would share
-DuckDB's cache of instances and show the older file. Files are written in the storage version of DuckDB 1.4, the oldest client that
-is promised to open them.
+DuckDB's cache of instances and show the older file. Files are written in a storage version that older clients can open too.
 Values are bound; the only text put into a statement is an identifier or a comment from ``transforms/schemas.py``.
 """
 
@@ -18,7 +17,8 @@ import pyarrow as pa
 
 from transforms.schemas import Table
 
-STORAGE_VERSION = "v1.4.0"
+# Of the store, whose file cannot be lowered to an older one; what is published is written for older clients (publication.py).
+STORAGE_VERSION = "v1.5.0"
 # A column of a small table takes a block or more; with DuckDB's own 256 KiB a publication of 5,000 packages is two thirds larger.
 BLOCK_SIZE = 65_536
 MEMORY_LIMIT = "1GB"
@@ -60,10 +60,10 @@ def bound_memory() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (PROCESS_BYTES if most == resource.RLIM_INFINITY else min(PROCESS_BYTES, most), most))
 
 
-def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
-    """Attach a database file for writing under an identifier; made when missing. Raises errors of DuckDB."""
+def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str, *, storage_version: str = STORAGE_VERSION) -> None:
+    """Attach a database file for writing under an identifier; made in that storage version when missing. Raises errors of DuckDB."""
     block = "" if path.exists() else f", BLOCK_SIZE {BLOCK_SIZE}"  # that of an existing file is what it is
-    connection.execute(fill(f"ATTACH ? AS $name (STORAGE_VERSION '{STORAGE_VERSION}'{block})", name=name), [str(path)])
+    connection.execute(fill(f"ATTACH ? AS $name (STORAGE_VERSION '{storage_version}'{block})", name=name), [str(path)])
 
 
 def fill(template: str, **identifiers: str) -> str:

@@ -38,7 +38,7 @@ from transforms.schemas import (
 )
 from warehouse.as_of import as_of_macros
 from warehouse.checks import CheckResult, evaluate_checks
-from warehouse.database import DUCKDB_ERRORS, STORAGE_VERSION, attach, columns_of, ddl, fill, first_line
+from warehouse.database import DUCKDB_ERRORS, attach, columns_of, ddl, fill, first_line
 from warehouse.durable import make_folder, point, remove_tree, sync_file, sync_folder
 from warehouse.errors import PublicationFailed
 from warehouse.expectations import Expectation, load_expectations
@@ -48,6 +48,7 @@ from warehouse.store import Store
 from warehouse.views import make_views
 
 SCHEMA_VERSION = 3
+STORAGE_VERSION = "v1.4.0"  # DuckDB 1.4 is the oldest client that is promised to open it
 KEEP = 2
 DATABASE = "packhouse.duckdb"
 MANIFEST = "manifest.json"
@@ -151,7 +152,7 @@ def _attached(store: Store, staging: Path) -> Iterator[duckdb.DuckDBPyConnection
     make_folder(staging)
     connection = store.connection
     try:
-        attach(connection, staging / DATABASE, "staged")
+        attach(connection, staging / DATABASE, "staged", storage_version=STORAGE_VERSION)
         yield connection
         connection.execute("CHECKPOINT staged")
         connection.execute("DETACH staged")

@@ -1,7 +1,7 @@
 """The views of a publication: questions people have, as data; each with a COMMENT on itself and on every column.
 
 A view is kept in the file as the text DuckDB makes of it, so it is written in what the oldest client we name knows as well
-(``STORAGE_VERSION`` in database.py). It names tables alone, never the database they are in, so it holds under whatever name a file
+(``STORAGE_VERSION`` in publication.py). It names tables alone, never the database they are in, so it holds under whatever name a file
 is attached. "Now" is ``publication.as_of_at``, and days are counted in seconds: no clock and no session's time zone changes an answer.
 """
 

@@ -112,7 +112,7 @@ def test_tables_and_columns_carry_their_comments(folder):
         ).fetchall()
         assert tables == []
         tags = store.connection.execute("SELECT tags FROM duckdb_databases() WHERE database_name = 'store'").fetchall()[0][0]
-        assert tags["storage_version"].startswith("v1.4.0")
+        assert tags["storage_version"].startswith("v1.5.0")
 
 
 def test_missing_store_reads_as_empty(folder):
