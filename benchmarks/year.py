@@ -4,7 +4,8 @@
 
 Not part of ``make bench``: 1,000 packages take half an hour. The sandbox answers at once and limits nothing. Daily 3 % of
 the repositories are pushed to, 10 % gain or lose stars, forks or watchers, 0.5 % of the projects release, and a few are described anew,
-renamed, deleted or archived. The last line scales what the first compaction left, and what each day added since, to a year of 5,000.
+renamed, deleted or archived. The last line scales what the second compaction left (only then there are two publications), and what each
+day added since, to a year of 5,000 packages.
 """
 
 from __future__ import annotations
@@ -83,12 +84,12 @@ def live(given: argparse.Namespace, folder: Path, data: Path) -> None:
                 print(f"{day:>5}" + "".join(f"{figure:>11.2f}" for figure in figures), flush=True)
             pass_day(world, now=today.now, shares=SHARES)
             today.now += timedelta(days=1)
-    (first_day, first), (last_day, last) = totals[0], totals[-1]
+    (first_day, first), (last_day, last) = totals[min(1, len(totals) - 1)], totals[-1]
     grown = (last - first) / max(last_day - first_day, 1)
     scale = TARGET_PACKAGES / given.packages
     print(
-        f"\na package: {1000 * first / given.packages:.1f} KB at first and {1_000_000 * grown / given.packages:.0f} bytes a day; "
-        f"{TARGET_PACKAGES:,} for {TARGET_DAYS} days: {scale * (first + grown * TARGET_DAYS):,.0f} MB"
+        f"\na package: {1000 * first / given.packages:.1f} KB on day {first_day} and {1_000_000 * grown / given.packages:.0f} bytes a day; "
+        f"{TARGET_PACKAGES:,} for {TARGET_DAYS} days: {scale * (first + grown * (TARGET_DAYS - first_day)):,.0f} MB"
     )
 
 
