@@ -133,6 +133,8 @@ def decipher_probe(body: bytes) -> dict[str, Any]:
     is_empty = values.pop("is_empty")
     if not problems and values["head_oid"] is not None and values["last_commit_at"] is None:
         problems.append("defaultBranchRef.target.committedDate: missing although there is a newest commit")
+    if not problems and values["head_oid"] is None and not is_empty:  # not read as "no commits": that would publish zeros
+        problems.append("defaultBranchRef: missing although the repository is not empty")
     raise_if_any(problems)
     values["description"] = values["description"] or ""
     values["homepage_url"] = (values["homepage_url"] or "").strip() or None

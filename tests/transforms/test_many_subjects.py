@@ -89,6 +89,7 @@ def test_what_may_be_absent_is_absent(changes, expected):
         ({"nameWithOwner": "name"}, "nameWithOwner"),
         ({"databaseId": None}, "databaseId"),
         ({"defaultBranchRef": {"name": "main", "target": {"oid": HEAD}}}, "committedDate: missing"),
+        ({"defaultBranchRef": None}, "missing although the repository is not empty"),
         ({"defaultBranchRef": ...}, "defaultBranchRef.target.oid: missing"),
     ],
 )
