@@ -87,6 +87,11 @@ def _style(command: Command) -> Command:
     return click.option("--format", "style", type=styles, default="table", show_default=True, help="How to print the rows.")(command)
 
 
+def _hindsight(command: Command) -> Command:
+    text = "With --as-of: by all that is known now, backfilled facts included, instead of what was known then."
+    return click.option("--hindsight", is_flag=True, help=text)(command)
+
+
 def _output(command: Command) -> Command:
     path = click.Path(dir_okay=False, path_type=Path)
     return click.option("--output", type=path, help="Write to this file instead of stdout.")(command)
@@ -238,8 +243,9 @@ def compact(*, engine: str, is_json: bool, **given: str | None) -> None:
 @_catalog
 @click.option("--accept", metavar="REASON", help="Publish although a check refuses it; the reason is kept in runs.accepted_reason.")
 @click.option("--as-of", type=_Moment(), help="Publish again what was published at this time, from what was known then.")
+@_hindsight
 @_as_json
-def publish(*, accept: str | None, as_of: datetime | None, is_json: bool, **places: str | None) -> None:
+def publish(*, accept: str | None, as_of: datetime | None, hindsight: bool, is_json: bool, **places: str | None) -> None:
     """Publish what the store has with the catalog as it is now, without asking anyone.
 
     \b
@@ -248,7 +254,7 @@ def publish(*, accept: str | None, as_of: datetime | None, is_json: bool, **plac
       packhouse publish --accept "200 packages were retired"
       packhouse publish --as-of 2026-03-01    what was published when that day began, catalog included
     """
-    from flows.past import publish_past
+    from flows.past import publish_in_hindsight, publish_past
     from flows.publishing import read_reason, republish
 
     try:
@@ -256,15 +262,21 @@ def publish(*, accept: str | None, as_of: datetime | None, is_json: bool, **plac
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--accept") from None
     settings = _settings(**places)
-    _finish(republish(settings, accepted=reason) if as_of is None else publish_past(settings, as_of, accepted=reason), is_json=is_json)
+    _refuse_hindsight_alone(as_of, hindsight=hindsight)
+    if as_of is None:
+        report = republish(settings, accepted=reason)
+    else:
+        report = (publish_in_hindsight if hindsight else publish_past)(settings, as_of, accepted=reason)
+    _finish(report, is_json=is_json)
 
 
 @cli.command()
 @click.argument("slug")
 @_data
 @click.option("--as-of", type=_Moment(), help="As it was published at this time.")
+@_hindsight
 @click.option("--compact", is_flag=True, help="Print the bytes the API sends instead of indented JSON.")
-def show(*, slug: str, as_of: datetime | None, compact: bool, **places: str | None) -> None:
+def show(*, slug: str, as_of: datetime | None, hindsight: bool, compact: bool, **places: str | None) -> None:
     """Print the v4 record of one package, by slug or id, from the current publication, or as it was at an earlier time.
 
     \b
@@ -278,7 +290,7 @@ def show(*, slug: str, as_of: datetime | None, compact: bool, **places: str | No
 
     settings = _settings(**places)
     with open_current(DataFolder(settings.data)) as publication:
-        payload = _payload(publication, slug, settings, as_of)
+        payload = _payload(publication, slug, settings, as_of, hindsight=hindsight)
     sys.stdout.buffer.write(render(payload, indent=None if compact else 4) + b"\n")
 
 
@@ -565,10 +577,11 @@ def _explain_record(slug: str, settings: Settings, *, is_json: bool) -> None:
         click.echo("\n".join(describe(fields)))
 
 
-def _payload(publication: Any, slug: str, settings: Settings, as_of: datetime | None = None) -> dict[str, Any]:
+def _payload(publication: Any, slug: str, settings: Settings, as_of: datetime | None = None, *, hindsight: bool = False) -> dict[str, Any]:
     from transforms.payload import package_payload
 
-    row = _package(publication, slug) if as_of is None else _package_as_of(publication, slug, as_of)
+    _refuse_hindsight_alone(as_of, hindsight=hindsight)
+    row = _package(publication, slug) if as_of is None else _package_as_of(publication, slug, as_of, hindsight=hindsight)
     return package_payload(row, base_url=settings.base_url or "http://127.0.0.1:8000", zone=settings.time_zone)
 
 
@@ -584,9 +597,14 @@ def _package(publication: Any, slug: str) -> dict[str, Any]:
     return row
 
 
-def _package_as_of(publication: Any, slug: str, at: datetime) -> dict[str, Any]:
-    is_id = slug.isascii() and slug.isdigit()
-    row: dict[str, Any] | None = publication.package_as_of(at, **({"id": int(slug)} if is_id else {"slug": slug}))
+def _refuse_hindsight_alone(as_of: datetime | None, *, hindsight: bool) -> None:
+    if hindsight and as_of is None:
+        raise click.UsageError("--hindsight is about an earlier time: name it with --as-of")
+
+
+def _package_as_of(publication: Any, slug: str, at: datetime, *, hindsight: bool) -> dict[str, Any]:
+    named = {"id": int(slug)} if slug.isascii() and slug.isdigit() else {"slug": slug}
+    row: dict[str, Any] | None = (publication.package_in_hindsight if hindsight else publication.package_as_of)(at, **named)
     if row is None:
         raise click.ClickException(
             f"No package {slug!r} was published at {at:%Y-%m-%d %H:%M:%S} UTC. "

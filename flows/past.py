@@ -1,4 +1,4 @@
-"""A publication of the past: the records, the catalog and the history as they were known at an earlier time, made current again."""
+"""A publication of the past: as it was known at an earlier time, made current again, or as it is known now in hindsight."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from flows.publishing import keep_publication, publish_records
 from flows.report import RunReport
 from settings import Settings
 from transforms.catalog import Catalog
+from transforms.hindsight import catalog_of, hindsight_tables
 from warehouse.catalog_landing import landed_catalogs, read_landed_catalog
 from warehouse.errors import NothingPublished
 from warehouse.folder import DataFolder
+from warehouse.hindsight import packages_in_hindsight
 from warehouse.past import past_store
 from warehouse.store import open_store
 
@@ -44,11 +46,41 @@ def publish_past(settings: Settings, at: datetime, *, accepted: str | None) -> R
         return report
 
 
-def _catalog_at(folder: DataFolder, at: datetime) -> Catalog:
+def publish_in_hindsight(settings: Settings, at: datetime, *, accepted: str | None) -> RunReport:
+    """Publish the records of ``at`` (aware) by all that is known now, backfilled facts included, beside the history as it is known now.
+
+    Raises NothingPublished when nothing was harvested yet or ``at`` is not over, and what storage raises; ``current`` then has not moved.
+    """
+    folder = DataFolder(settings.data)
+    with folder.lock(), open_store(folder, is_read_only=False) as store:
+        runs = [run for run in store.runs() if run["as_of_at"] is not None]
+        if not runs or at > max(run["as_of_at"] for run in runs):
+            raise NothingPublished(
+                f"nothing in {folder.root} knows of {at:%Y-%m-%d %H:%M:%S} UTC yet. Next: packhouse harvest, or name an earlier time"
+            )
+        newest = max(runs, key=lambda run: (run["as_of_at"], run["run_id"]))
+        catalog = catalog_of(_catalog_at(folder, at, or_first=True), at)
+        report = RunReport(run=newest | {"as_of_at": at, "packages_count": len(catalog.entries)})
+        now = max(datetime.now(UTC), newest["ended_at"] + timedelta(microseconds=1))
+        records = hindsight_tables(packages_in_hindsight(store, at))
+        is_forced = accepted is not None
+        publish_records(folder, store, catalog, settings, report, is_forced=is_forced, published_at=now, hindsight=records)
+        if report.publication:
+            keep_publication(folder, RunReport(run=newest, publication=report.publication))
+        report.run |= {"kind": "publish", "detail": f"as of {at:%Y-%m-%d %H:%M:%S} UTC in hindsight"}
+        return report
+
+
+def _catalog_at(folder: DataFolder, at: datetime, *, or_first: bool = False) -> Catalog:
+    first: Catalog | None = None
     for name in reversed(landed_catalogs(folder)):
         version = read_landed_catalog(folder, name, on_damaged=lambda _file: None)
-        if version is not None and version[0] <= at:
-            return version[1]
+        if version is not None:
+            first = version[1]
+            if version[0] <= at:
+                return first
+    if first is not None and or_first:
+        return first
     raise NothingPublished(
         f"the catalog of {at:%Y-%m-%d %H:%M:%S} UTC is not in the landing of {folder.root}. Next: publish a later time, or without --as-of"
     )

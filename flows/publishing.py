@@ -27,7 +27,7 @@ from warehouse.reports import read_run_reports, write_run_report
 from warehouse.store import Store, open_store
 
 
-def publish_records(
+def publish_records(  # noqa: PLR0913 - what is published, of when, for whom
     folder: DataFolder,
     store: Store,
     catalog: Catalog,
@@ -37,11 +37,12 @@ def publish_records(
     slugs: tuple[str, ...] = (),
     is_forced: bool = False,
     published_at: datetime | None = None,
+    hindsight: Mapping[str, pa.Table] | None = None,
 ) -> None:
     """Build the records as of ``report.run['as_of_at']``, publish them if the checks let them, and complete the report.
 
-    ``published_at`` is when, the end of the run unless said. The report counts the states of the packages that were asked about:
-    ``slugs``, or all.
+    ``published_at`` is when, the end of the run unless said; ``hindsight`` are records that take the place of what is known.
+    The report counts the states of the packages that were asked about: ``slugs``, or all.
     """
     latest = store.latest()
     packages = build_packages(catalog, latest, as_of=report.run["as_of_at"], max_age=settings.max_age)
@@ -49,6 +50,7 @@ def publish_records(
         **catalog.tables(),
         "packages": packages,
         "participants": build_participants(catalog, latest),
+        **(hindsight or {}),
     }
     make_period_records(store, packages, _periods(folder))
     entry = {
@@ -56,6 +58,7 @@ def publish_records(
         "run_id": report.run["run_id"],
         "as_of_at": report.run["as_of_at"],
         "max_age_seconds": round(settings.max_age.total_seconds()),
+        "is_hindsight": hindsight is not None,
     }
     expectations = tune(load_expectations(), settings.expectations)
     info = publish(folder, run=report.run, tables=tables, store=store, entry=entry, is_forced=is_forced, expectations=expectations)
@@ -134,4 +137,4 @@ def publications_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         ]
     if report.get("outcome") not in (DONE, STOPPED) or report.get("ended_at") is None or report.get("as_of_at") is None:
         return []
-    return [{"published_at": report["ended_at"], "run_id": report["run_id"], "as_of_at": report["as_of_at"], "max_age_seconds": None}]
+    return [{"published_at": report["ended_at"], "run_id": report["run_id"], "as_of_at": report["as_of_at"]}]

@@ -496,6 +496,7 @@ PUBLICATIONS = Table(
         Column("run_id", pa.string(), "The run it speaks for."),
         Column("as_of_at", INSTANT, "The moment it speaks of."),
         Column("max_age_seconds", pa.int64(), "The greatest age of a fresh value then, by which stale ones were told."),
+        Column("is_hindsight", pa.bool_(), "Its records are those of hindsight, not what was known then."),
     ),
 )
 

@@ -60,7 +60,7 @@ REPO_FACETS = ("repo", "head", "weeks", "participants")
 
 _MOMENT = """moment AS MATERIALIZED (
     SELECT published_at, as_of_at, coalesce(max_age_seconds, 72000) AS max_age_seconds FROM $schema.publications
-    WHERE published_at <= $ts ORDER BY published_at DESC LIMIT 1
+    WHERE published_at <= $ts AND is_hindsight IS NOT TRUE ORDER BY published_at DESC LIMIT 1
 ), seen AS MATERIALIZED (
     SELECT facet, subject, series, max(seen_at) AS seen_at FROM $schema.sightings
     WHERE seen_at <= (SELECT as_of_at FROM moment) GROUP BY ALL

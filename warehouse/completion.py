@@ -58,11 +58,11 @@ class Names:
 
     @cached_property
     def columns(self) -> dict[str, list[str]]:
-        """The columns of each table and view."""
+        """The columns of each table and view; those of the catalog's history, seldom meant, come last."""
         found: dict[str, list[str]] = {}
         for table, column in self._rows(_COLUMNS):
             found.setdefault(table, []).append(column)
-        return found
+        return dict(sorted(found.items(), key=lambda item: (item[0].endswith("_entries"), item[0])))
 
     @cached_property
     def keywords(self) -> list[str]:

@@ -9,9 +9,14 @@ The catalog is that of the time; before its first version, the first version's e
 
 from __future__ import annotations
 
+from datetime import datetime
+
+import pyarrow as pa
+
 from warehouse.as_of import payload_macro
 from warehouse.database import fill
 from warehouse.history import GOOD
+from warehouse.store import Store
 
 # Name and meaning of every column of ``packages_in_hindsight``, in order.
 COLUMNS: dict[str, str] = {
@@ -106,13 +111,27 @@ _STEPS = """versions AS MATERIALIZED (
     LEFT JOIN latest v ON v.project = e.project
 )"""
 
-_PACKAGES = "CREATE MACRO $catalog.main.packages_in_hindsight(ts) AS TABLE WITH $steps SELECT $columns FROM records ORDER BY id"
+_PACKAGES = "CREATE $kind MACRO $name(ts) AS TABLE WITH $steps SELECT $columns FROM records ORDER BY id"
 
 
 def hindsight_macros(catalog: str) -> list[str]:
     """The statements that make both macros in an attached database that has the tables of a publication."""
-    steps = fill(_STEPS, good=GOOD)
     return [
-        fill(_PACKAGES, catalog=catalog, steps=steps, columns=", ".join(COLUMNS)),
+        _packages_macro("", f"{catalog}.main.packages_in_hindsight"),
         payload_macro(catalog, "payload_in_hindsight", "packages_in_hindsight"),
     ]
+
+
+def packages_in_hindsight(store: Store, at: datetime) -> pa.Table:
+    """The records of ``at`` (aware) by all that the store knows now, with the columns of ``COLUMNS``."""
+    connection = store.connection
+    connection.execute("USE store.main")
+    try:
+        connection.execute(_packages_macro("OR REPLACE TEMP", "packages_in_hindsight"))
+        return connection.sql("FROM packages_in_hindsight(?::TIMESTAMPTZ)", params=[at]).to_arrow_table()
+    finally:
+        connection.execute("USE memory.main")
+
+
+def _packages_macro(kind: str, name: str) -> str:
+    return fill(_PACKAGES, kind=kind, name=name, steps=fill(_STEPS, good=GOOD), columns=", ".join(COLUMNS))

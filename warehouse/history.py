@@ -34,6 +34,9 @@ GOOD = "('ok', 'capped', 'empty')"
 # Values that follow from when it was said: no change of what was said.
 REFRESHED = frozenset({"node_id", "listed_at", "weeks_end_on"})
 
+# At which commit and by which way something was read: a change of what is said, but no value that a validator vouches for.
+CIRCUMSTANCES = frozenset({"weeks_head_oid", "participants_head_oid", "participants_source"})
+
 STANDINGS_DDL = """
 CREATE TABLE store.main.standings (
     subject VARCHAR NOT NULL, facet VARCHAR NOT NULL, series VARCHAR NOT NULL,

@@ -33,7 +33,7 @@ from warehouse.store import Store
 
 _PUBLISHED = """
 SELECT published_at, as_of_at, run_id, max_age_seconds FROM store.main.publications
-WHERE published_at <= ? ORDER BY published_at DESC LIMIT 1
+WHERE published_at <= ? AND is_hindsight IS NOT TRUE ORDER BY published_at DESC LIMIT 1
 """
 
 _STANDINGS = """

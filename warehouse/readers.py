@@ -30,6 +30,7 @@ from warehouse.statements import invalid_query, reading_statement
 
 _ROWS_AT_ONCE = 2048
 _ROWS = "SELECT $columns FROM publication.main.$table WHERE $condition ORDER BY $key"
+_ROWS_IN_HINDSIGHT = "FROM packages_in_hindsight(?::TIMESTAMPTZ) WHERE $name = ?"
 _ROWS_AS_OF = "SELECT $columns FROM packages_as_of(?::TIMESTAMPTZ) WHERE $name = ?"
 # What a query may put on the disk when its work does not fit in memory; without a bound that is nearly all of it.
 SPILL_LIMIT = "8GB"
@@ -84,6 +85,13 @@ class Publication:
         name, value = ("id", id) if id is not None else ("slug", slug)
         text = fill(_ROWS_AS_OF, columns=columns_of(PACKAGES.names), name=name)
         return next(_fetched(self.cursor(), text, [at, value], PACKAGES), None)
+
+    def package_in_hindsight(self, at: datetime, *, id: int | None = None, slug: str | None = None) -> dict[str, Any] | None:  # noqa: A002 - as above
+        """What is known now of one package at ``at`` (aware): the columns of ``hindsight.py``; ``None`` when there was none."""
+        name, value = ("id", id) if id is not None else ("slug", slug)
+        with self.cursor() as cursor:
+            rows = cursor.sql(fill(_ROWS_IN_HINDSIGHT, name=name), params=[at, value]).to_arrow_table()
+        return next(iter(rows.to_pylist()), None)
 
     def packages(self) -> Iterator[dict[str, Any]]:
         """Every package, by id."""

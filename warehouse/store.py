@@ -148,7 +148,7 @@ class Store:
     def record_publication(self, entry: Mapping[str, Any]) -> None:
         """Add one row of ``publications``; twice is once."""
         with self._transaction() as connection:
-            _add_new_rows(connection, PUBLICATIONS, [entry])
+            _add_new_rows(connection, PUBLICATIONS, [dict.fromkeys(PUBLICATIONS.names) | dict(entry)])
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from transforms.schemas import FACET_TABLES, VALIDATORS
 from warehouse.database import columns_of, fill
-from warehouse.history import GOOD, said_columns
+from warehouse.history import CIRCUMSTANCES, GOOD, said_columns
 
 ValidatorKey = tuple[str, str, str]
 
@@ -62,7 +62,8 @@ def join_validators(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, 
     for facet, table in FACET_TABLES.items():
         if table.name in tables and tables[table.name].num_rows:
             connection.register("observed", tables[table.name].select(["subject", "series"]))
-            connection.execute(fill(_FORGET, table=table.name, good=GOOD, said=columns_of(said_columns(table))), [facet])
+            said = columns_of(name for name in said_columns(table) if name not in CIRCUMSTANCES)
+            connection.execute(fill(_FORGET, table=table.name, good=GOOD, said=said), [facet])
             connection.unregister("observed")
 
 

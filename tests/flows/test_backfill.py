@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from flows.backfilling import backfill_sequence
+from flows.past import publish_in_hindsight
 from flows.past_runs import preview_backfill
 from flows.past_window import BackfillOptions, InvalidWindow
+from flows.publishing import republish
 from flows.report import RunReport
 from flows.sequence import run_step
 from sandbox.commits import log
@@ -49,6 +51,7 @@ import asyncio, os, sys
 from datetime import date, datetime
 from pathlib import Path
 from flows.backfilling import backfill_sequence
+from flows.past import publish_in_hindsight
 from flows.past_runs import BackfillInterrupted
 from flows.past_window import BackfillOptions
 from flows.sequence import run_step
@@ -458,6 +461,21 @@ def test_hindsight_knows_commits_and_releases_of_any_day(tmp_path: Path) -> None
                 compared["versions"] += row["latest_version"] is not None
         assert compared["weeks"] > 40
         assert compared["versions"] > 30
+        at = datetime(TODAY.year - 1, TODAY.month, 1, tzinfo=UTC)
+        told = bench.rows(f"from packages_in_hindsight(timestamptz '{at.isoformat()}') order by id")
+        before = bench.rows("from packages order by id")
+        report = publish_in_hindsight(bench.settings(), at, accepted="a test")
+        assert report.published
+        rows = bench.rows("from packages order by id")
+        assert [[row[name] for name in told[0] if name in row] for row in rows] == [
+            [row[name] for name in told[0] if name in rows[0]] for row in told
+        ]
+        assert {row["stars_count"] for row in rows} == {None}
+        assert {row["repo_state"] for row in rows} == {"pending"}
+        assert bench.rows("select as_of_at from publication") == [{"as_of_at": at}]
+        republish(bench.settings(), accepted="back")
+        assert bench.rows("from packages order by id") == before
+        assert len(bench.rows("from publications where is_hindsight")) == 1
 
 
 def newest_by(world: Any, pypi_url: str | None, moment: str) -> str | None:

@@ -71,7 +71,6 @@ def test_graphql_and_rest_say_the_same():
         ({"pushedAt": None}, {"pushed_at": None}),
         ({"isEmpty": True, "defaultBranchRef": None}, {"head_oid": None, "last_commit_at": None, "default_branch": None}),
         ({"isEmpty": True}, {"head_oid": None, "last_commit_at": None, "authored_at": None}),
-        ({"defaultBranchRef": None}, {"head_oid": None}),
     ],
 )
 def test_what_may_be_absent_is_absent(changes, expected):
