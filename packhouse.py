@@ -358,6 +358,28 @@ def sql(*, query: str | None, style: str, output: Path | None, **places: str | N
 
 @cli.command()
 @_data
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead of stdout.")
+def report(*, output: Path | None, **places: str | None) -> None:
+    """Draw the current publication as one HTML page that needs nothing else: catalog, changes, stars, freshness, quota spent.
+
+    \b
+    Examples:
+      packhouse report --output report.html   then open it in a browser
+      packhouse report > report.html
+    """
+    from flows.reporting import make_report, write_report
+
+    settings = _settings(**places)
+    if output is not None:
+        _say(write_report(settings.data, output))
+        return
+    if sys.stdout.isatty():
+        raise click.UsageError("The report is HTML, which is not for a terminal. Next: packhouse report --output report.html")
+    sys.stdout.buffer.write(make_report(settings.data)[1])
+
+
+@cli.command()
+@_data
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen at; 0 takes a free one.")
 def serve(*, host: str, port: int, **places: str | None) -> None:

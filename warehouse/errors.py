@@ -7,6 +7,7 @@ WarehouseError
 ├── StoreUnusable           the store is corrupt, of a newer schema, or refused a statement; replay rebuilds it
 ├── PublicationFailed       a publication could not be written; ``current`` has not moved
 ├── NothingPublished        there is no publication to read
+├── OutputUnwritable        a file asked for outside the data folder cannot be written
 └── InvalidQuery            a query was refused or cannot be answered
 
 Every message says what happened, to what, what that means, and what to do next.
@@ -48,6 +49,10 @@ class PublicationFailed(WarehouseError):
 
 class NothingPublished(WarehouseError):
     """There is no publication to read."""
+
+
+class OutputUnwritable(WarehouseError):
+    """A file asked for outside the data folder cannot be written; what was there is untouched."""
 
 
 class InvalidQuery(WarehouseError):
