@@ -24,7 +24,7 @@ demo: $(STAMP)
 	@$(BIN)/packhouse demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -rs
 
 check: $(STAMP) $(OPENAPI) $(GRAPHQL_SCHEMA) $(ORACLE_STAMP)
 	$(BIN)/ruff format --check .

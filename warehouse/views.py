@@ -236,8 +236,32 @@ FROM packages p JOIN counted c ON c.series = 'github:' || p.repo_id
 """,
 )
 
+REPO_ALIASES = View(
+    name="repo_aliases",
+    comment="The names each repository has borne: one row per name, through renames and transfers, by the forge's number.",
+    columns={
+        "series": "Identity the history follows: github:<forge id>.",
+        "repo_id": "The forge's numeric id.",
+        "full_name": "owner/name as the forge spelt it.",
+        "first_seen_at": "When it was first seen under this name.",
+        "last_seen_at": "When it was last seen under it.",
+        "is_current": "It bears this name by all that is known.",
+        "packages": "Slugs of the packages whose repository it is now.",
+    },
+    query="""
+WITH named AS (
+    SELECT series, repo_id, full_name, min(observed_at) AS first_seen_at, max(confirmed_at) AS last_seen_at
+    FROM repo_observations WHERE full_name IS NOT NULL GROUP BY series, repo_id, full_name
+)
+SELECT n.series, n.repo_id, n.full_name, n.first_seen_at, n.last_seen_at,
+       n.last_seen_at = max(n.last_seen_at) OVER (PARTITION BY n.series) AS is_current,
+       coalesce((SELECT list(p.slug ORDER BY p.slug) FROM packages p WHERE p.repo_id = n.repo_id), []) AS packages
+FROM named n
+""",
+)
+
 # In the order of the data dictionary.
-VIEWS = (PACKAGES_CURRENT, GRID_COMPARISON, STALENESS, RELEASE_CADENCE, RELEASE_LAG, BUS_FACTOR, MOVERS)
+VIEWS = (PACKAGES_CURRENT, GRID_COMPARISON, STALENESS, RELEASE_CADENCE, RELEASE_LAG, BUS_FACTOR, MOVERS, REPO_ALIASES)
 
 
 def make_views(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:

@@ -232,3 +232,23 @@ def test_a_view_of_nothing_is_empty(ask):
     nothing = {"grid_packages": rows_of(GRID_PACKAGES, []), "participants": rows_of(PARTICIPANTS, [])}
     for view in VIEWS:
         assert ask(f"from {view.name}", [], **nothing) == [], view.name
+
+
+def test_a_repository_is_followed_through_its_names(ask):
+    """Renamed and transferred, it stays one; a stranger under the old name is another."""
+    rows = [
+        observation(1, series="github:7", repo_id=7, full_name="old/name", subject="github:old/name"),
+        observation(30, series="github:7", repo_id=7, full_name="new/name", subject="github:old/name"),
+        observation(60, series="github:7", repo_id=7, full_name="Org/name", subject="github:old/name"),
+        observation(61, series="github:8", repo_id=8, full_name="old/name", subject="github:old/name"),
+    ]
+    told = ask(
+        "select repo_id, full_name, is_current, packages from repo_aliases order by first_seen_at", [package(1, repo_id=7)], repo=rows
+    )
+    assert [(row["repo_id"], row["full_name"], row["is_current"]) for row in told] == [
+        (7, "old/name", False),
+        (7, "new/name", False),
+        (7, "Org/name", True),
+        (8, "old/name", True),
+    ]
+    assert [row["packages"] for row in told] == [["package-1"]] * 3 + [[]]
