@@ -20,6 +20,29 @@ Value = TypeVar("Value")
 API_PATH = "/api/v4/"
 SLASH = "/"  # how links end, unless a format was asked for in the address: `.json`, `/?format=json`
 
+# v4's name of each field of a package, in its order, and the column it comes from.
+PACKAGE_COLUMNS: Mapping[str, str] = {
+    "category": "category_id",
+    "grids": "grid_ids",
+    "id": "id",
+    "title": "title",
+    "slug": "slug",
+    "last_updated": "last_commit_at",
+    "last_fetched": "fetched_at",
+    "repo_url": "repo_url",
+    "pypi_version": "latest_version",
+    "created": "created_at",
+    "modified": "modified_at",
+    "repo_forks": "forks_count",
+    "repo_description": "repo_description",
+    "pypi_url": "pypi_url",
+    "documentation_url": "documentation_url",
+    "repo_watchers": "stars_count",
+    "commits_over_52": "weeks",
+    "participants": "participants",
+}
+NEVER_NULL = frozenset({"repo_url", "pypi_url"})  # v4 prints the empty text
+
 
 class UnprintableValue(TypeError):
     """A row holds a value that the payload has no honest spelling for; ``column`` names it."""

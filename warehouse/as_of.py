@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from transforms.schemas import FACET_TABLES, PACKAGES
+from transforms.payload import API_PATH, NEVER_NULL, PACKAGE_COLUMNS
+from transforms.schemas import FACET_TABLES, INSTANT, PACKAGES
 from transforms.states import GONE_AFTER, GONE_AFTER_SIGHTINGS
 from warehouse.database import fill
 from warehouse.history import GOOD
@@ -215,24 +216,7 @@ _PACKAGES = "CREATE MACRO $catalog.main.packages_as_of(ts) AS TABLE WITH $steps 
 _PAYLOAD = """
 CREATE MACRO $catalog.main.$name(wanted, ts, base_url := 'http://127.0.0.1:8000', time_zone := 'America/New_York') AS TABLE
 SELECT replace(replace(to_json({
-    'category': base_url || '/api/v4/categories/' || category_id || '/',
-    'grids': list_transform(grid_ids, lambda g: base_url || '/api/v4/grids/' || g || '/'),
-    'id': id,
-    'title': title,
-    'slug': slug,
-    'last_updated': $last_commit_at,
-    'last_fetched': $fetched_at,
-    'repo_url': coalesce(repo_url, ''),
-    'pypi_version': latest_version,
-    'created': $created_at,
-    'modified': $modified_at,
-    'repo_forks': forks_count,
-    'repo_description': repo_description,
-    'pypi_url': coalesce(pypi_url, ''),
-    'documentation_url': documentation_url,
-    'repo_watchers': stars_count,
-    'commits_over_52': weeks,
-    'participants': participants
+    $fields
 })::VARCHAR, chr(8232), '\\u2028'), chr(8233), '\\u2029') AS payload
 FROM $records(ts) WHERE slug = wanted
 """
@@ -255,8 +239,18 @@ def as_of_macros(catalog: str) -> list[str]:
 
 def payload_macro(catalog: str, name: str, records: str) -> str:
     """The statement that makes a macro which spells one record of the macro ``records`` as v4 does."""
-    times = {column: fill(_TIME, column=column) for column in ("last_commit_at", "fetched_at", "created_at", "modified_at")}
-    return fill(_PAYLOAD, catalog=catalog, name=name, records=records, **times)
+    fields = ",\n    ".join(f"'{field}': {_spelt(column)}" for field, column in PACKAGE_COLUMNS.items())
+    return fill(_PAYLOAD, catalog=catalog, name=name, records=records, fields=fields)
+
+
+def _spelt(column: str) -> str:
+    if column == "category_id":
+        return f"base_url || '{API_PATH}categories/' || {column} || '/'"
+    if column == "grid_ids":
+        return f"list_transform({column}, lambda g: base_url || '{API_PATH}grids/' || g || '/')"
+    if PACKAGES.schema.field(column).type == INSTANT:
+        return fill(_TIME, column=column)
+    return f"coalesce({column}, '')" if column in NEVER_NULL else column
 
 
 def known_rows(facet: str, schema: str) -> str:

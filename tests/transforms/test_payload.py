@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from tests.api.sample_rows import BASE, NEW_YORK, ODD, SAMPLE, SCHEDULER, package
 from transforms.payload import (
+    NEVER_NULL,
+    PACKAGE_COLUMNS,
     UnprintableValue,
     category_payload,
     grid_payload,
@@ -162,3 +164,12 @@ def test_render_loses_nothing(value):
         assert json.loads(body) == value
         assert "\u2028" not in body.decode()
         assert "\u2029" not in body.decode()
+
+
+def test_the_columns_of_the_fields_are_told():
+    """Each field comes from the column it is said to come from, in the order of v4."""
+    payload = package_payload(SCHEDULER, base_url=BASE, zone=NEW_YORK)
+    assert list(payload) == list(PACKAGE_COLUMNS)
+    for field, column in PACKAGE_COLUMNS.items():
+        if field in NEVER_NULL | {"id", "title", "slug", "repo_forks", "repo_watchers", "commits_over_52", "participants"}:
+            assert payload[field] == (SCHEDULER[column] or "")
