@@ -95,10 +95,12 @@ def backfill(bench: Bench, *slugs: str, **changes: Any) -> RunReport:
 def start(bench: Bench) -> subprocess.Popen[str]:
     """Backfill in a process of its own."""
     asked = [SINCE.isoformat(), UNTIL.isoformat(), bench.now.isoformat()]
+    variables = bench.variables()
+    bench.show(lambda: bench.now)
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *asked],
         cwd=ROOT,
-        env=bench.variables(),
+        env=variables,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -418,15 +420,17 @@ def test_the_command_line_runs_it_as_a_flow_beside_a_harvest(tmp_path: Path) -> 
     """Under Prefect, by its own command: a plan first, then the flow; a harvest under Prefect has its own engine meanwhile."""
     with a_bench(tmp_path, 6, latency_ms=150) as bench:
         now = ["--now", bench.now.isoformat()]
+        variables = bench.variables()
+        bench.show(lambda: bench.now)
         asked = [sys.executable, str(ROOT / "packhouse.py"), "backfill", "--since", SINCE.isoformat(), *now]
-        planned = subprocess.run([*asked, "--plan"], cwd=tmp_path, env=bench.variables(), capture_output=True, text=True, check=True)
+        planned = subprocess.run([*asked, "--plan"], cwd=tmp_path, env=variables, capture_output=True, text=True, check=True)
         assert f"From {SINCE} to {UNTIL}: " in planned.stdout
         assert bench.asked() == []
-        process = subprocess.Popen(asked, cwd=tmp_path, env=bench.variables(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(asked, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         while not bench.asked() and process.poll() is None:
             time.sleep(0.01)
         harvest = [sys.executable, str(ROOT / "packhouse.py"), "harvest", *now]
-        beside = subprocess.run(harvest, cwd=tmp_path, env=bench.variables(), capture_output=True, text=True, check=False, timeout=100)
+        beside = subprocess.run(harvest, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=100)
         assert beside.returncode in (0, 3), beside.stderr
         out, err = process.communicate(timeout=100)
         assert process.returncode == 0, err
