@@ -1,6 +1,6 @@
 """The source tells nonsense in good JSON, many at once: none of it is published, the report says what, and the next good run heals.
 
-A synthetic catalog of two hundred packages is harvested, a service breaks, and mends again.
+A synthetic catalog of a hundred packages is harvested, a service breaks, and mends again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sandbox.synthetic_catalog import write_synthetic_catalog
 from tests.conftest import Bench
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-PACKAGES = 200
+PACKAGES = 100
 DAY = timedelta(days=1)
 VALUES = "slug, stars_count, forks_count, last_commit_at, weeks_end_on, weeks, participants, latest_version, releases_count"
 STARS = ("stargazers_count", "stargazerCount", "watchers_count", "watchers")
