@@ -1,4 +1,4 @@
-"""How fast the past is: as-of over a year of daily history, and a publication of it. Made-up rows, written by SQL; run by `make bench`.
+"""How fast the past is, as of any day of a year of daily history, and how fast a publication is. Made-up rows, written by SQL.
 
 .venv/bin/python benchmarks/history.py 5000 100000
 """
@@ -10,25 +10,31 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
+from transforms.catalog import Catalog, Category, Entry
+from transforms.records import build_packages, build_participants
+from transforms.references import parse_project_reference, parse_repo_url
 from transforms.schemas import PUBLIC_TABLES
 from warehouse.as_of import as_of_macros
 from warehouse.database import attach, connect, fill
-from warehouse.publication import STORAGE_VERSION, make_public_table
+from warehouse.folder import DataFolder
+from warehouse.publication import STORAGE_VERSION, make_public_table, publish
+from warehouse.store import open_store
 
 DAYS = 365
 MEMORY = "2GB"
 # Changes of each history in the year, as made up; every repository and project is seen every day.
 _HEAD = """$day AS observed_at, least(at_day(d + $step), at_day(365)) - to_days(1) AS confirmed_at, $step AS sighting_count,
     $kind || i AS series, $subject || i AS subject, 'ok' AS outcome, 'run-' || d AS run_id"""
-_FROM = "FROM range($n) t(i), range(0, 365, $step) u(d)"
+_FROM = "FROM range($n) t(i), range(0, $days, $step) u(d)"
 _ROWS = """
 CREATE OR REPLACE MACRO at_day(day) AS TIMESTAMPTZ '2025-01-01 03:17:00+00' + to_days(day::INTEGER);
 INSERT INTO made.main.publications
-SELECT at_day(d) + INTERVAL 1 HOUR, 'run-' || lpad(d::VARCHAR, 4, '0'), at_day(d), 72000 FROM range(365) t(d);
+SELECT at_day(d) + INTERVAL 1 HOUR, 'run-' || lpad(d::VARCHAR, 4, '0'), at_day(d), 72000, false FROM range(365) t(d);
 INSERT INTO made.main.package_entries BY NAME
 SELECT i AS id, 'package-' || i AS slug, 'Package ' || i AS title, 1 AS category_id, 'apps' AS category,
     'https://github.com/o/p' || i AS repo_url, 'p' || i AS pypi_url, at_day(0) AS created_at, at_day(0) AS modified_at,
@@ -74,15 +80,64 @@ def make(path: Path, packages: int) -> None:
         make_public_table(connection, "made", table)
     for statement in _ROWS.replace("$n", str(packages)).split(";"):
         connection.execute(statement)
-    for (history, step), columns in _HISTORIES.items():
-        kind, subject = ("'pypi:p'", "'pypi:p'") if history.startswith("project") else ("'github:'", "'github:o/p'")
-        parts = {"n": str(packages), "step": str(step), "day": "at_day(d)", "kind": kind, "subject": subject}
-        connection.execute(fill(f"INSERT INTO made.main.{history} BY NAME SELECT {_HEAD}, {columns} {_FROM}", **parts))
+    fill_histories(connection, "made", packages, DAYS)
     connection.execute("USE made.main")
     for statement in as_of_macros("made"):
         connection.execute(statement)
     connection.execute("CHECKPOINT made")
     connection.close()
+
+
+def fill_histories(connection: duckdb.DuckDBPyConnection, catalog: str, packages: int, days: int) -> None:
+    """Write so many days of every history."""
+    for (history, step), columns in _HISTORIES.items():
+        kind, subject = ("'pypi:p'", "'pypi:p'") if history.startswith("project") else ("'github:'", "'github:o/p'")
+        parts = {"n": str(packages), "step": str(step), "days": str(days), "day": "at_day(d)", "kind": kind, "subject": subject}
+        connection.execute(fill(f"INSERT INTO {catalog}.main.{history} BY NAME SELECT {_HEAD}, {columns} {_FROM}", **parts))
+
+
+def publish_once(root: Path, packages: int) -> None:
+    """Time one publication of a store with a first observation of everything: records built, written, judged, exported, made current."""
+    at = datetime(2025, 1, 1, 4, tzinfo=UTC)
+    category = Category(id=1, slug="apps", title="Apps", description="", title_plural="Apps", show_pypi=True, created_at=at, modified_at=at)
+    entries = tuple(
+        Entry(
+            id=number,
+            slug=f"package-{number}",
+            title=f"Package {number}",
+            category="apps",
+            repo_url=f"https://github.com/o/p{number}",
+            pypi_url=f"p{number}",
+            documentation_url=None,
+            created_at=at,
+            modified_at=at,
+            repo=parse_repo_url(f"https://github.com/o/p{number}"),
+            project=parse_project_reference(f"p{number}"),
+        )
+        for number in range(packages)
+    )
+    catalog = Catalog(categories=(category,), grids=(), entries=entries, memberships=())
+    folder = DataFolder(root / "data")
+    with folder.lock(), open_store(folder, is_read_only=False) as store:
+        store.connection.execute(_ROWS.split(";", maxsplit=1)[0])
+        fill_histories(store.connection, "store", packages, 1)
+        store.connection.execute("""INSERT INTO store.main.standings SELECT subject, facet, series, 'ok', confirmed_at, run_id FROM (
+            SELECT *, 'repo' AS facet FROM store.main.repo_observations UNION ALL BY NAME
+            SELECT *, 'project' AS facet FROM store.main.project_observations)""")
+        begun = time.perf_counter()
+        latest = store.latest()
+        tables = {
+            **catalog.tables(),
+            "packages": build_packages(catalog, latest, as_of=at, max_age=timedelta(hours=20)),
+            "participants": build_participants(catalog, latest),
+        }
+        built = time.perf_counter()
+        run = {"run_id": "run-1", "as_of_at": at, "started_at": at, "ended_at": at, "kind": "harvest", "outcome": "done"}
+        info = publish(folder, run=run, tables=tables, store=store, is_forced=True)
+        ended = time.perf_counter()
+    size = sum(path.stat().st_size for path in info.path.rglob("*")) / 1e6
+    print(f"  publication of {packages:,} packages: {ended - begun:6.2f} s ({built - begun:.2f} s of it the records), {size:,.0f} MB")
+    print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 
 def ask(path: Path) -> None:
@@ -101,6 +156,9 @@ def main() -> None:
     if sys.argv[1:2] == ["--ask"]:
         ask(Path(sys.argv[2]))
         return
+    if sys.argv[1:2] == ["--publish"]:
+        publish_once(Path(sys.argv[2]), int(sys.argv[3]))
+        return
     for packages in [int(text) for text in sys.argv[1:]] or [5_000]:
         with tempfile.TemporaryDirectory(prefix="packhouse-history-") as folder:
             path = Path(folder) / "packhouse.duckdb"
@@ -109,6 +167,7 @@ def main() -> None:
             seconds, size = time.perf_counter() - begun, path.stat().st_size / 1e6
             print(f"{packages:,} packages, {DAYS} days: {size:,.0f} MB, written in {seconds:.0f} s", flush=True)
             subprocess.run([sys.executable, __file__, "--ask", str(path)], check=True)  # noqa: S603 - ourselves
+            subprocess.run([sys.executable, __file__, "--publish", folder, str(packages)], check=True)  # noqa: S603 - as above
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from flows.loading import Gathered, counts_of, gather, load, row_from_name
 from flows.options import HarvestOptions
 from flows.planning import LastAnswer
 from flows.progress import Progress
+from flows.publishing import publications_of
 from flows.report import FAILED, RunReport
 from settings import Settings
 from transforms.catalog import Catalog
@@ -213,5 +214,7 @@ def _bring_home(
             detail = report.get("detail") or "killed; what it landed was loaded later"
             report |= {"ended_at": ended_at, "as_of_at": ended_at, "outcome": FAILED, "detail": detail, **counts_of(gathered)}
         load(store, gathered, report)
+        for entry in publications_of(report):
+            store.record_publication(entry)
         write_run_report(folder, report)
     return resumable
