@@ -405,6 +405,32 @@ def serve(*, host: str, port: int, **places: str | None) -> None:
 
 
 @cli.command()
+@click.option("--static", "target", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where to write; becomes a link.")
+@_data
+@click.option("--base-url", metavar="URL", help="How links begin: where the files will be served (PACKHOUSE_BASE_URL).")
+@click.option("--one-page", "is_one_page", is_flag=True, help="Whole lists in one file, for servers that do not look at queries.")
+def export(*, target: Path, is_one_page: bool, **given: str | None) -> None:
+    """Write the v4 API as files, byte for byte as it is served, for any web server; search is left out.
+
+    \b
+    Example:
+      packhouse export --static public --base-url https://packages.example.org
+    """
+    from api.bodies import Bodies
+    from api.snapshot import load_snapshot
+    from api.static_files import static_files
+    from warehouse.exported import put_tree
+    from warehouse.folder import DataFolder
+
+    settings = _settings(**given)
+    if settings.base_url is None:
+        raise click.UsageError("files need to know where they will be served. Next: give --base-url, or set PACKHOUSE_BASE_URL")
+    bodies = Bodies(load_snapshot(DataFolder(settings.data)), settings.time_zone)
+    count = put_tree(target, static_files(bodies, settings.base_url, is_one_page=is_one_page))
+    click.echo(f"{target}: {count:,} files of run {bodies.snapshot.run_id}; without search, other formats and other limits.")
+
+
+@cli.command()
 @click.argument("slug", required=False)
 @_data
 @_as_json
