@@ -53,7 +53,7 @@ class Outcome:
 
 def answer(asked: Asked, bodies: Bodies, base_url: str | None) -> Reply:
     """Answer any request, with links below ``base_url`` or else below the host asked; whatever is asked wrongly is a 4xx."""
-    refusal = _refuse(asked)
+    refusal = refuse(asked)
     if refusal is not None:
         return refusal
     route = match(asked.path)
@@ -68,13 +68,19 @@ def answer(asked: Asked, bodies: Bodies, base_url: str | None) -> Reply:
         return not_found()
     except NotAcceptable:
         return failure(HTTPStatus.NOT_ACCEPTABLE, "Could not satisfy the request Accept header.")
-    base = f"{asked.scheme}://{asked.host}" if base_url is None else base_url
+    base = link_base(asked, base_url)
     links = Links(base=base, ending=link_ending(route.suffix, parameters))
     outcome = _decide(asked, route, parameters, bodies, links)
     return _give(outcome, form, asked, route, "" if base_url is None else urlsplit(base_url).path)
 
 
-def _refuse(asked: Asked) -> Reply | None:
+def link_base(asked: Asked, base_url: str | None) -> str:
+    """How links begin: as configured, or with the scheme and host asked."""
+    return f"{asked.scheme}://{asked.host}" if base_url is None else base_url
+
+
+def refuse(asked: Asked) -> Reply | None:
+    """Refuse what no address is answered to: a host that is none, too much of a query or of an Accept header."""
     if len(asked.host) > LONGEST_HOST or not _HOST.fullmatch(asked.host.lower()):
         return failure(HTTPStatus.BAD_REQUEST, "The Host header names no host.", is_resource=False)
     if len(asked.query) > LONGEST_QUERY:

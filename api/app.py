@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.answers import Asked, answer
+from api.answers import Asked, answer, link_base
 from api.bodies import Bodies
+from api.bulk import BULK, find_bulk
 from api.current import Current
-from api.delivery import Delivery, closing, compress, deliver, has_already, not_modified, wants_gzip
+from api.delivery import Delivery, close_after, closing, compress, deliver, has_already, not_modified, wants_gzip
 from api.health import health
 from api.negotiation import ANYTHING
 from api.proxies import Headers, Network, forwarded_origin, is_trusted
@@ -57,42 +58,59 @@ def create_app(
 
 def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Network] = (), *, is_shared: bool = False) -> ASGIApp:
     """Build the application over publications that are loaded already."""
-    base = base_url.rstrip("/") if base_url else None
-    flooded = deliver(failure(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _FLOOD, is_resource=False), "")
+    return _Application(current, base_url.rstrip("/") if base_url else None, trusted_proxies, is_shared=is_shared)
 
-    def deliver_answer(asked: Asked, bodies: Bodies, *, is_packed: bool) -> Delivery:
+
+class _Application:
+    """Answers each request from the publication that is current when it comes."""
+
+    def __init__(self, current: Current, base: str | None, trusted_proxies: Sequence[Network], *, is_shared: bool) -> None:
+        self._current = current
+        self._base = base
+        self._trusted_proxies = trusted_proxies
+        self._is_shared = is_shared
+        self._flooded = deliver(failure(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _FLOOD, is_resource=False), "")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        bodies = await self._current.bodies()
+        try:
+            headers = scope["headers"]
+            asked, wished = to_asked(scope, self._trusted_proxies)
+            delivery = self._flooded if is_flood(headers) else await self._deliver(asked, wished, bodies)
+            if isinstance(delivery, Delivery):
+                if has_already(delivery, wished.if_none_match):
+                    delivery = not_modified(delivery)
+                if has_body(headers):
+                    delivery = closing(delivery)
+        except Exception:
+            log.exception("cannot answer %s %r", scope["method"], scope["raw_path"])
+            delivery = deliver(failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.", is_resource=False), scope["method"])
+        if isinstance(delivery, Delivery):
+            await send(delivery.start)
+            await send(delivery.body)
+        else:
+            await delivery(scope, receive, close_after(send) if has_body(headers) else send)
+
+    async def _deliver(self, asked: Asked, wished: Wished, bodies: Bodies) -> Delivery | ASGIApp:
+        if asked.path.startswith(BULK):
+            return await find_bulk(asked, bodies, link_base(asked, self._base), **wished._asdict(), is_shared=self._is_shared)
+        return self._deliver_answer(asked, bodies, is_packed=wants_gzip(wished.accept_encoding))
+
+    def _deliver_answer(self, asked: Asked, bodies: Bodies, *, is_packed: bool) -> Delivery:
         """Answer, from what was answered to the same question before if it was a small and plain one."""
         kept: Delivery | None = bodies.answers.get((asked, is_packed))
         if kept is not None:
             return kept
-        reply = health(asked.path, asked.method, bodies.snapshot, current.complaint)
+        reply = health(asked.path, asked.method, bodies.snapshot, self._current.complaint)
         if reply is not None:
             return deliver(reply, "")
-        reply = answer(asked, bodies, base)
-        delivery = deliver(reply, asked.method, is_shared=is_shared)
+        reply = answer(asked, bodies, self._base)
+        delivery = deliver(reply, asked.method, is_shared=self._is_shared)
         if is_packed:
             delivery = compress(delivery)
         if reply.status == HTTPStatus.OK and not asked.query and len(reply.body) <= LARGEST_KEPT:
             bodies.answers.keep((asked, is_packed), delivery)
         return delivery
-
-    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        bodies = await current.bodies()
-        try:
-            headers = scope["headers"]
-            asked, wished = to_asked(scope, trusted_proxies)
-            delivery = flooded if is_flood(headers) else deliver_answer(asked, bodies, is_packed=wants_gzip(wished.accept_encoding))
-            if has_already(delivery, wished.if_none_match):
-                delivery = not_modified(delivery)
-            if has_body(headers):
-                delivery = closing(delivery)
-        except Exception:
-            log.exception("cannot answer %s %r", scope["method"], scope["raw_path"])
-            delivery = deliver(failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.", is_resource=False), scope["method"])
-        await send(delivery.start)
-        await send(delivery.body)
-
-    return app
 
 
 class Wished(NamedTuple):
