@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from api.bodies import Bodies
 from api.browsing import Shown, render_page
+from api.filters import InvalidParameter, choose_packages
 from api.links import FORMAT, Links, Parameters, escape_address, escape_path, link_ending
 from api.negotiation import ANYTHING, Form, NotAcceptable, UnknownFormat, negotiate
 from api.pages import page_links, parse_window
@@ -104,10 +105,17 @@ def _decide(asked: Asked, route: Route, parameters: Parameters, bodies: Bodies, 
         return Outcome(status=HTTPStatus.OK, body=render(root_payload(base_url=links.base, ending=links.ending)))
     if route.kind == SEARCH:
         return Outcome(status=HTTPStatus.OK, body=bodies.found(parameters.get("q", [""])[-1]))
-    rows = bodies.snapshot.shelves[route.kind].rows
+    return _list(asked, route, parameters, bodies, links)
+
+
+def _list(asked: Asked, route: Route, parameters: Parameters, bodies: Bodies, links: Links) -> Outcome:
+    try:
+        rows = choose_packages(bodies.snapshot, parameters) if route.kind == PACKAGES else bodies.snapshot.shelves[route.kind].rows
+    except InvalidParameter as error:
+        return Outcome(status=HTTPStatus.BAD_REQUEST, body=render({error.name: [error.problem]}))
     window = parse_window(parameters)
     pages = page_links(f"{links.base}{escape_path(asked.path)}", asked.query, window, len(rows))
-    return Outcome(status=HTTPStatus.OK, body=bodies.page(route.kind, rows[window.span], pages, links))
+    return Outcome(status=HTTPStatus.OK, body=bodies.page(route.kind, rows[window.span], len(rows), pages, links))
 
 
 def _record(kind: str, lookup: str, bodies: Bodies, links: Links) -> Outcome:

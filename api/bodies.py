@@ -64,9 +64,8 @@ class Bodies:
                 self._records.keep(key, body)
         return body
 
-    def page(self, kind: str, rows: Sequence[Row], pages: tuple[str | None, str | None], links: Links) -> bytes:
-        """Render one page of a list; ``pages`` are the addresses of the next and the previous one."""
-        count = len(self.snapshot.shelves[kind].rows)
+    def page(self, kind: str, rows: Sequence[Row], count: int, pages: tuple[str | None, str | None], links: Links) -> bytes:
+        """Render one page of a list of ``count``; ``pages`` are the addresses of the next and the previous one."""
         frame = render(list_payload(count=count, next_url=pages[0], previous_url=pages[1], results=[]))
         records = b",".join([self.record(kind, row, links) for row in rows])
         return frame.removesuffix(b"]}") + records + b"]}"
