@@ -61,7 +61,7 @@ def answer(asked: Asked, bodies: Bodies, base_url: str | None) -> Reply:
     if route is None:
         return not_found(is_resource=False)
     if not route.has_slash:
-        return redirect(_with_slash(asked, base_url))
+        return redirect(with_slash(asked, base_url))
     parameters = parse_qs(asked.query, keep_blank_values=True) if asked.query else {}
     try:
         form = negotiate(asked.accept, route.suffix or parameters.get(FORMAT, [""])[-1])
@@ -157,7 +157,7 @@ def _name(route: Route) -> str:
     return f"{_NOUNS[route.kind]} {'Instance' if route.lookup is not None else 'List'}"
 
 
-def _with_slash(asked: Asked, base_url: str | None) -> str:
+def with_slash(asked: Asked, base_url: str | None) -> str:
     """Write the same address with a slash at its end, relative to the host; characters are escaped as Django escapes them."""
     prefix = urlsplit(base_url).path if base_url is not None else ""
     query = f"?{asked.query}" if asked.query else ""

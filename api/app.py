@@ -22,6 +22,8 @@ from api.current import Current
 from api.delivery import Delivery, close_after, closing, compress, deliver, has_already, not_modified, wants_gzip
 from api.health import health
 from api.negotiation import ANYTHING
+from api.past import Past
+from api.past_answers import answer_past
 from api.proxies import Headers, Network, forwarded_origin, is_trusted
 from api.replies import failure
 from api.snapshot import load_snapshot
@@ -69,6 +71,7 @@ class _Application:
         self._base = base
         self._trusted_proxies = trusted_proxies
         self._is_shared = is_shared
+        self._past = Past(current.zone)
         self._flooded = deliver(failure(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _FLOOD, is_resource=False), "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +97,12 @@ class _Application:
     async def _deliver(self, asked: Asked, wished: Wished, bodies: Bodies) -> Delivery | ASGIApp:
         if asked.path.startswith(BULK):
             return await find_bulk(asked, bodies, link_base(asked, self._base), **wished._asdict(), is_shared=self._is_shared)
-        return self._deliver_answer(asked, bodies, is_packed=wants_gzip(wished.accept_encoding))
+        is_packed = wants_gzip(wished.accept_encoding)
+        reply = await answer_past(asked, bodies, self._past, self._base)
+        if reply is None:
+            return self._deliver_answer(asked, bodies, is_packed=is_packed)
+        delivery = deliver(reply, asked.method, is_shared=self._is_shared)
+        return compress(delivery) if is_packed else delivery
 
     def _deliver_answer(self, asked: Asked, bodies: Bodies, *, is_packed: bool) -> Delivery:
         """Answer, from what was answered to the same question before if it was a small and plain one."""

@@ -50,7 +50,7 @@ class Bodies:
 
     def __init__(self, snapshot: Snapshot, zone: ZoneInfo) -> None:
         self.snapshot = snapshot
-        self._zone = zone
+        self.zone = zone
         self._records: Shelter[tuple[str, str, int], bytes] = Shelter()
         self.answers: Shelter[Any, Any] = Shelter()
 
@@ -76,13 +76,13 @@ class Bodies:
 
     def _found(self, kind: str, row: Row) -> Payload:
         if kind == PACKAGES:
-            return package_found_payload(row, self.snapshot.category_title(row), zone=self._zone)
-        return grid_found_payload(row, zone=self._zone)
+            return package_found_payload(row, self.snapshot.category_title(row), zone=self.zone)
+        return grid_found_payload(row, zone=self.zone)
 
     def _payload(self, kind: str, row: Row, links: Links) -> Payload:
         if kind == PACKAGES:
-            return package_payload(row, base_url=links.base, ending=links.ending, zone=self._zone)
+            return package_payload(row, base_url=links.base, ending=links.ending, zone=self.zone)
         if kind == GRIDS:
             members = self.snapshot.members.get(row["id"], ())
-            return grid_payload(row, members, base_url=links.base, ending=links.ending, zone=self._zone)
-        return category_payload(row, zone=self._zone)
+            return grid_payload(row, members, base_url=links.base, ending=links.ending, zone=self.zone)
+        return category_payload(row, zone=self.zone)

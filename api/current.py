@@ -38,7 +38,7 @@ class Current:
         """Load the first publication; raises what ``load`` raises."""
         self._pointer = pointer
         self._load = load
-        self._zone = zone
+        self.zone = zone
         self._monotonic = monotonic
         self._target: str | None = None
         with suppress(OSError):  # load says it better
@@ -64,7 +64,7 @@ class Current:
         try:
             target = self._look()
             if target != self._target:
-                self._bodies = Bodies(await asyncio.to_thread(self._load), self._zone)
+                self._bodies = Bodies(await asyncio.to_thread(self._load), self.zone)
                 self._target = target
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the new publication, the loaded one is still good
             self._complain(f"cannot read the current publication ({error}); serving the one loaded before")

@@ -90,15 +90,18 @@ class Snapshot:
         return category["title"] if category is not None else ""
 
 
-def take_snapshot(tables: Tables) -> Snapshot:
-    """Arrange the rows of a publication; lists run from the highest id down, packages of a grid by title, then id."""
+def take_snapshot(tables: Tables, *, is_searchable: bool = True) -> Snapshot:
+    """Arrange the rows of a publication; lists run from the highest id down, packages of a grid by title, then id.
+
+    Search finds nothing in it unless ``is_searchable``.
+    """
     packages = [{column: row[column] for column in PACKAGE_COLUMNS} for row in tables.packages()]
     members: dict[int, list[int]] = {}
     for row in sorted(packages, key=lambda row: (row["title"], row["id"])):
         for grid in row["grid_ids"] or ():
             members.setdefault(grid, []).append(row["id"])
     shelves = {PACKAGES: _shelve(packages), GRIDS: _shelve(tables.grids()), CATEGORIES: _shelve(tables.categories())}
-    findable = [(kind, row) for kind in (PACKAGES, GRIDS) for row in shelves[kind].rows]
+    findable = [(kind, row) for kind in (PACKAGES, GRIDS) for row in shelves[kind].rows] if is_searchable else []
     index = SearchIndex(_entry(kind, row, shelves) for kind, row in findable)
     return Snapshot(shelves=shelves, members=members, index=index, findable=findable)
 
