@@ -382,7 +382,8 @@ def report(*, output: Path | None, **places: str | None) -> None:
 @_data
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen at; 0 takes a free one.")
-def serve(*, host: str, port: int, **places: str | None) -> None:
+@click.option("--access-log", "has_access_log", is_flag=True, help="Write a line for each request to stderr: status, bytes, milliseconds.")
+def serve(*, host: str, port: int, has_access_log: bool, **places: str | None) -> None:
     """Serve the v4 API over the current publication; a new publication is picked up by itself.
 
     \b
@@ -400,6 +401,7 @@ def serve(*, host: str, port: int, **places: str | None) -> None:
         port=port,
         trusted_proxies=settings.trusted_proxies or (),
         is_shared=settings.cors,
+        write_access=_say if has_access_log else None,
         announce=_say,
     )
 

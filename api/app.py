@@ -21,7 +21,9 @@ from api.bulk import BULK, find_bulk
 from api.current import Current
 from api.delivery import Delivery, close_after, closing, compress, deliver, has_already, not_modified, wants_gzip
 from api.health import health
+from api.metrics import Metrics
 from api.negotiation import ANYTHING
+from api.observing import Observed
 from api.past import Past
 from api.past_answers import answer_past
 from api.proxies import Headers, Network, forwarded_origin, is_trusted
@@ -45,17 +47,21 @@ def create_app(
     base_url: str | None,
     trusted_proxies: Sequence[Network] = (),
     is_shared: bool = False,
+    metrics: Metrics | None = None,
+    write_access: Callable[[str], None] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> ASGIApp:
     """Serve the current publication of a data folder, and each later one from at most a second after ``current`` moves.
 
     Times are printed in ``zone``; links begin with ``base_url``, or with the scheme and host of each request, which
-    ``trusted_proxies`` may tell. With ``is_shared`` scripts of any web page may read it. The first publication is loaded
+    ``trusted_proxies`` may tell. With ``is_shared`` scripts of any web page may read it. Requests are counted in ``metrics``, and
+    each is told to ``write_access`` in one line. The first publication is loaded
     here: raises NothingPublished when there is none that can be read.
     """
     folder = DataFolder(data)
     current = Current(folder.current, partial(load_snapshot, folder), zone=zone, monotonic=monotonic)
-    return wrap(current, base_url, trusted_proxies, is_shared=is_shared)
+    app = wrap(current, base_url, trusted_proxies, is_shared=is_shared)
+    return Observed(app, current, metrics or Metrics(), write_access)
 
 
 def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Network] = (), *, is_shared: bool = False) -> ASGIApp:

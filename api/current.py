@@ -39,7 +39,7 @@ class Current:
         self._pointer = pointer
         self._load = load
         self.zone = zone
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._target: str | None = None
         with suppress(OSError):  # load says it better
             self._target = self._look()
@@ -50,13 +50,13 @@ class Current:
 
     async def bodies(self) -> Bodies:
         """Return the bodies to answer one whole request from."""
-        if not self._is_loading and self._monotonic() >= self._next_look:
+        if not self._is_loading and self.monotonic() >= self._next_look:
             self._is_loading = True
             try:
                 wait = await self._follow()
             finally:
                 self._is_loading = False
-            self._next_look = self._monotonic() + wait
+            self._next_look = self.monotonic() + wait
         return self._bodies
 
     async def _follow(self) -> float:

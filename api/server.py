@@ -40,14 +40,16 @@ def serve(
     port: int,
     trusted_proxies: Sequence[Network] = (),
     is_shared: bool = False,
+    write_access: Callable[[str], None] | None = None,
     announce: Callable[[str], None] = _to_stderr,
 ) -> None:
     """Serve the current publication of ``data`` until SIGINT or SIGTERM, then finish open requests and return.
 
     Port 0 takes a free one; ``announce`` is told the address once requests can come. Raises CannotServe when the address
-    cannot be had, and before that NothingPublished or whatever else keeps the publication from being read.
+    cannot be had, and before that NothingPublished or whatever else keeps the publication from being read. ``write_access`` takes
+    one line for each request.
     """
-    app = create_app(data, zone=zone, base_url=base_url, trusted_proxies=trusted_proxies, is_shared=is_shared)
+    app = create_app(data, zone=zone, base_url=base_url, trusted_proxies=trusted_proxies, is_shared=is_shared, write_access=write_access)
     server = uvicorn.Server(configure(app))
     with _listen(host, port) as listener, _signals_end(server):
         announce(f"serving {data} at {_address(listener)} (Ctrl-C ends)")
