@@ -382,28 +382,29 @@ def report(*, output: Path | None, **places: str | None) -> None:
 @_data
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen at; 0 takes a free one.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share the port.")
 @click.option("--access-log", "has_access_log", is_flag=True, help="Write a line for each request to stderr: status, bytes, milliseconds.")
-def serve(*, host: str, port: int, has_access_log: bool, **places: str | None) -> None:
+def serve(*, host: str, port: int, workers: int, has_access_log: bool, **places: str | None) -> None:
     """Serve the v4 API over the current publication; a new publication is picked up by itself.
 
     \b
     Example:
       packhouse serve --port 8080             then GET http://127.0.0.1:8080/api/v4/packages/
+      packhouse serve --workers 4 --access-log
     """
+    from api.server import Served
     from api.server import serve as serve_api
 
     settings = _settings(**places)
-    serve_api(
-        settings.data,
+    served = Served(
+        data=settings.data,
         zone=settings.time_zone,
         base_url=settings.base_url,
-        host=host,
-        port=port,
         trusted_proxies=settings.trusted_proxies or (),
         is_shared=settings.cors,
-        write_access=_say if has_access_log else None,
-        announce=_say,
+        has_access_log=has_access_log,
     )
+    serve_api(served, host=host, port=port, workers=workers, announce=_say)
 
 
 @cli.command()
