@@ -24,6 +24,7 @@ from api.health import health
 from api.metrics import Metrics
 from api.negotiation import ANYTHING
 from api.observing import Observed
+from api.openapi import describe
 from api.past import Past
 from api.past_answers import answer_past
 from api.proxies import Headers, Network, forwarded_origin, is_trusted
@@ -104,7 +105,7 @@ class _Application:
         if asked.path.startswith(BULK):
             return await find_bulk(asked, bodies, link_base(asked, self._base), **wished._asdict(), is_shared=self._is_shared)
         is_packed = wants_gzip(wished.accept_encoding)
-        reply = await answer_past(asked, bodies, self._past, self._base)
+        reply = describe(asked, link_base(asked, self._base)) or await answer_past(asked, bodies, self._past, self._base)
         if reply is None:
             return self._deliver_answer(asked, bodies, is_packed=is_packed)
         delivery = deliver(reply, asked.method, is_shared=self._is_shared)
