@@ -102,20 +102,21 @@ class _Application:
             await delivery(scope, receive, close_after(send) if has_body(headers) else send)
 
     async def _deliver(self, asked: Asked, wished: Wished, bodies: Bodies) -> Delivery | ASGIApp:
-        if asked.path.startswith(BULK):
-            return await find_bulk(asked, bodies, link_base(asked, self._base), **wished._asdict(), is_shared=self._is_shared)
-        is_packed = wants_gzip(wished.accept_encoding)
-        reply = describe(asked, link_base(asked, self._base)) or await answer_past(asked, bodies, self._past, self._base)
-        if reply is None:
-            return self._deliver_answer(asked, bodies, is_packed=is_packed)
-        delivery = deliver(reply, asked.method, is_shared=self._is_shared)
-        return compress(delivery) if is_packed else delivery
-
-    def _deliver_answer(self, asked: Asked, bodies: Bodies, *, is_packed: bool) -> Delivery:
         """Answer, from what was answered to the same question before if it was a small and plain one."""
+        is_packed = wants_gzip(wished.accept_encoding)
         kept: Delivery | None = bodies.answers.get((asked, is_packed))
         if kept is not None:
             return kept
+        base_url = link_base(asked, self._base)
+        if asked.path.startswith(BULK):
+            return await find_bulk(asked, bodies, base_url, **wished._asdict(), is_shared=self._is_shared)
+        reply = describe(asked, base_url) or await answer_past(asked, bodies, self._past, self._base)
+        if reply is None:
+            return self._deliver_present(asked, bodies, is_packed=is_packed)
+        delivery = deliver(reply, asked.method, is_shared=self._is_shared)
+        return compress(delivery) if is_packed else delivery
+
+    def _deliver_present(self, asked: Asked, bodies: Bodies, *, is_packed: bool) -> Delivery:
         reply = health(asked.path, asked.method, bodies.snapshot, self._current.complaint)
         if reply is not None:
             return deliver(reply, "")

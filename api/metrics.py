@@ -7,7 +7,9 @@ none writes another's row, and whichever is asked tells the sum. Whatever askers
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, MutableSequence, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 from api.bulk import BULK
@@ -49,7 +51,7 @@ class Metrics:
         answered = _STATUS.get(str(status), len(STATUSES) - 1)
         self._own[(address * len(METHODS) + kind) * len(STATUSES) + answered] += 1
         first = _COUNTS + address * _SPANS
-        self._own[first + sum(seconds > bound for bound in BOUNDS)] += 1
+        self._own[first + bisect_left(BOUNDS, seconds)] += 1
         self._own[first + _SPANS - 1] += seconds
 
     def tell(self, snapshot: Snapshot, complaint: str | None) -> str:
@@ -58,6 +60,7 @@ class Metrics:
         return "\n".join([*_requests(totals), *_durations(totals), *_publication(snapshot, complaint), ""])
 
 
+@lru_cache(maxsize=8192)
 def address_name(path: str) -> str:
     """Name the kind of address a decoded path is."""
     route = match(path)
