@@ -382,26 +382,55 @@ def report(*, output: Path | None, **places: str | None) -> None:
 @_data
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen at; 0 takes a free one.")
-def serve(*, host: str, port: int, **places: str | None) -> None:
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share the port.")
+@click.option("--access-log", "has_access_log", is_flag=True, help="Write a line for each request to stderr: status, bytes, milliseconds.")
+def serve(*, host: str, port: int, workers: int, has_access_log: bool, **places: str | None) -> None:
     """Serve the v4 API over the current publication; a new publication is picked up by itself.
 
     \b
     Example:
       packhouse serve --port 8080             then GET http://127.0.0.1:8080/api/v4/packages/
+      packhouse serve --workers 4 --access-log
     """
+    from api.server import Served
     from api.server import serve as serve_api
 
     settings = _settings(**places)
-    serve_api(
-        settings.data,
+    served = Served(
+        data=settings.data,
         zone=settings.time_zone,
         base_url=settings.base_url,
-        host=host,
-        port=port,
         trusted_proxies=settings.trusted_proxies or (),
         is_shared=settings.cors,
-        announce=_say,
+        has_access_log=has_access_log,
     )
+    serve_api(served, host=host, port=port, workers=workers, announce=_say)
+
+
+@cli.command()
+@click.option("--static", "target", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where to write; becomes a link.")
+@_data
+@click.option("--base-url", metavar="URL", help="How links begin: where the files will be served (PACKHOUSE_BASE_URL).")
+@click.option("--one-page", "is_one_page", is_flag=True, help="Whole lists in one file, for servers that do not look at queries.")
+def export(*, target: Path, is_one_page: bool, **given: str | None) -> None:
+    """Write the v4 API as files, byte for byte as it is served, for any web server; search is left out.
+
+    \b
+    Example:
+      packhouse export --static public --base-url https://packages.example.org
+    """
+    from api.bodies import Bodies
+    from api.snapshot import load_snapshot
+    from api.static_files import static_files
+    from warehouse.exported import put_tree
+    from warehouse.folder import DataFolder
+
+    settings = _settings(**given)
+    if settings.base_url is None:
+        raise click.UsageError("files need to know where they will be served. Next: give --base-url, or set PACKHOUSE_BASE_URL")
+    bodies = Bodies(load_snapshot(DataFolder(settings.data)), settings.time_zone)
+    count = put_tree(target, static_files(bodies, settings.base_url, is_one_page=is_one_page))
+    click.echo(f"{target}: {count:,} files of run {bodies.snapshot.run_id}; without search, other formats and other limits.")
 
 
 @cli.command()

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from api.bodies import Bodies
 from api.browsing import Shown, render_page
+from api.filters import InvalidParameter, choose_packages
 from api.links import FORMAT, Links, Parameters, escape_address, escape_path, link_ending
 from api.negotiation import ANYTHING, Form, NotAcceptable, UnknownFormat, negotiate
 from api.pages import page_links, parse_window
@@ -53,14 +54,14 @@ class Outcome:
 
 def answer(asked: Asked, bodies: Bodies, base_url: str | None) -> Reply:
     """Answer any request, with links below ``base_url`` or else below the host asked; whatever is asked wrongly is a 4xx."""
-    refusal = _refuse(asked)
+    refusal = refuse(asked)
     if refusal is not None:
         return refusal
     route = match(asked.path)
     if route is None:
         return not_found(is_resource=False)
     if not route.has_slash:
-        return redirect(_with_slash(asked, base_url))
+        return redirect(with_slash(asked, base_url))
     parameters = parse_qs(asked.query, keep_blank_values=True) if asked.query else {}
     try:
         form = negotiate(asked.accept, route.suffix or parameters.get(FORMAT, [""])[-1])
@@ -68,13 +69,19 @@ def answer(asked: Asked, bodies: Bodies, base_url: str | None) -> Reply:
         return not_found()
     except NotAcceptable:
         return failure(HTTPStatus.NOT_ACCEPTABLE, "Could not satisfy the request Accept header.")
-    base = f"{asked.scheme}://{asked.host}" if base_url is None else base_url
+    base = link_base(asked, base_url)
     links = Links(base=base, ending=link_ending(route.suffix, parameters))
     outcome = _decide(asked, route, parameters, bodies, links)
     return _give(outcome, form, asked, route, "" if base_url is None else urlsplit(base_url).path)
 
 
-def _refuse(asked: Asked) -> Reply | None:
+def link_base(asked: Asked, base_url: str | None) -> str:
+    """How links begin: as configured, or with the scheme and host asked."""
+    return f"{asked.scheme}://{asked.host}" if base_url is None else base_url
+
+
+def refuse(asked: Asked) -> Reply | None:
+    """Refuse what no address is answered to: a host that is none, too much of a query or of an Accept header."""
     if len(asked.host) > LONGEST_HOST or not _HOST.fullmatch(asked.host.lower()):
         return failure(HTTPStatus.BAD_REQUEST, "The Host header names no host.", is_resource=False)
     if len(asked.query) > LONGEST_QUERY:
@@ -98,10 +105,17 @@ def _decide(asked: Asked, route: Route, parameters: Parameters, bodies: Bodies, 
         return Outcome(status=HTTPStatus.OK, body=render(root_payload(base_url=links.base, ending=links.ending)))
     if route.kind == SEARCH:
         return Outcome(status=HTTPStatus.OK, body=bodies.found(parameters.get("q", [""])[-1]))
-    rows = bodies.snapshot.shelves[route.kind].rows
+    return _list(asked, route, parameters, bodies, links)
+
+
+def _list(asked: Asked, route: Route, parameters: Parameters, bodies: Bodies, links: Links) -> Outcome:
+    try:
+        rows = choose_packages(bodies.snapshot, parameters) if route.kind == PACKAGES else bodies.snapshot.shelves[route.kind].rows
+    except InvalidParameter as error:
+        return Outcome(status=HTTPStatus.BAD_REQUEST, body=render({error.name: [error.problem]}))
     window = parse_window(parameters)
     pages = page_links(f"{links.base}{escape_path(asked.path)}", asked.query, window, len(rows))
-    return Outcome(status=HTTPStatus.OK, body=bodies.page(route.kind, rows[window.span], pages, links))
+    return Outcome(status=HTTPStatus.OK, body=bodies.page(route.kind, rows[window.span], len(rows), pages, links))
 
 
 def _record(kind: str, lookup: str, bodies: Bodies, links: Links) -> Outcome:
@@ -143,7 +157,7 @@ def _name(route: Route) -> str:
     return f"{_NOUNS[route.kind]} {'Instance' if route.lookup is not None else 'List'}"
 
 
-def _with_slash(asked: Asked, base_url: str | None) -> str:
+def with_slash(asked: Asked, base_url: str | None) -> str:
     """Write the same address with a slash at its end, relative to the host; characters are escaped as Django escapes them."""
     prefix = urlsplit(base_url).path if base_url is not None else ""
     query = f"?{asked.query}" if asked.query else ""

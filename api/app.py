@@ -15,12 +15,18 @@ from zoneinfo import ZoneInfo
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.answers import Asked, answer
+from api.answers import Asked, answer, link_base
 from api.bodies import Bodies
+from api.bulk import BULK, find_bulk
 from api.current import Current
-from api.delivery import Delivery, closing, compress, deliver, has_already, not_modified, wants_gzip
+from api.delivery import Delivery, close_after, closing, compress, deliver, has_already, not_modified, wants_gzip
 from api.health import health
+from api.metrics import Metrics
 from api.negotiation import ANYTHING
+from api.observing import Observed
+from api.openapi import describe
+from api.past import Past
+from api.past_answers import answer_past
 from api.proxies import Headers, Network, forwarded_origin, is_trusted
 from api.replies import failure
 from api.snapshot import load_snapshot
@@ -42,57 +48,85 @@ def create_app(
     base_url: str | None,
     trusted_proxies: Sequence[Network] = (),
     is_shared: bool = False,
+    metrics: Metrics | None = None,
+    write_access: Callable[[str], None] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> ASGIApp:
     """Serve the current publication of a data folder, and each later one from at most a second after ``current`` moves.
 
     Times are printed in ``zone``; links begin with ``base_url``, or with the scheme and host of each request, which
-    ``trusted_proxies`` may tell. With ``is_shared`` scripts of any web page may read it. The first publication is loaded
+    ``trusted_proxies`` may tell. With ``is_shared`` scripts of any web page may read it. Requests are counted in ``metrics``, and
+    each is told to ``write_access`` in one line. The first publication is loaded
     here: raises NothingPublished when there is none that can be read.
     """
     folder = DataFolder(data)
     current = Current(folder.current, partial(load_snapshot, folder), zone=zone, monotonic=monotonic)
-    return wrap(current, base_url, trusted_proxies, is_shared=is_shared)
+    app = wrap(current, base_url, trusted_proxies, is_shared=is_shared)
+    return Observed(app, current, metrics or Metrics(), write_access)
 
 
 def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Network] = (), *, is_shared: bool = False) -> ASGIApp:
     """Build the application over publications that are loaded already."""
-    base = base_url.rstrip("/") if base_url else None
-    flooded = deliver(failure(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _FLOOD, is_resource=False), "")
+    return _Application(current, base_url.rstrip("/") if base_url else None, trusted_proxies, is_shared=is_shared)
 
-    def deliver_answer(asked: Asked, bodies: Bodies, *, is_packed: bool) -> Delivery:
+
+class _Application:
+    """Answers each request from the publication that is current when it comes."""
+
+    def __init__(self, current: Current, base: str | None, trusted_proxies: Sequence[Network], *, is_shared: bool) -> None:
+        self._current = current
+        self._base = base
+        self._trusted_proxies = trusted_proxies
+        self._is_shared = is_shared
+        self._past = Past(current.zone)
+        self._flooded = deliver(failure(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _FLOOD, is_resource=False), "")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        bodies = await self._current.bodies()
+        try:
+            headers = scope["headers"]
+            asked, wished = to_asked(scope, self._trusted_proxies)
+            delivery = self._flooded if is_flood(headers) else await self._deliver(asked, wished, bodies)
+            if isinstance(delivery, Delivery):
+                if has_already(delivery, wished.if_none_match):
+                    delivery = not_modified(delivery)
+                if has_body(headers):
+                    delivery = closing(delivery)
+        except Exception:
+            log.exception("cannot answer %s %r", scope["method"], scope["raw_path"])
+            delivery = deliver(failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.", is_resource=False), scope["method"])
+        if isinstance(delivery, Delivery):
+            await send(delivery.start)
+            await send(delivery.body)
+        else:
+            await delivery(scope, receive, close_after(send) if has_body(headers) else send)
+
+    async def _deliver(self, asked: Asked, wished: Wished, bodies: Bodies) -> Delivery | ASGIApp:
         """Answer, from what was answered to the same question before if it was a small and plain one."""
+        is_packed = wants_gzip(wished.accept_encoding)
         kept: Delivery | None = bodies.answers.get((asked, is_packed))
         if kept is not None:
             return kept
-        reply = health(asked.path, asked.method, bodies.snapshot, current.complaint)
+        base_url = link_base(asked, self._base)
+        if asked.path.startswith(BULK):
+            return await find_bulk(asked, bodies, base_url, **wished._asdict(), is_shared=self._is_shared)
+        reply = describe(asked, base_url) or await answer_past(asked, bodies, self._past, self._base)
+        if reply is None:
+            return self._deliver_present(asked, bodies, is_packed=is_packed)
+        delivery = deliver(reply, asked.method, is_shared=self._is_shared)
+        return compress(delivery) if is_packed else delivery
+
+    def _deliver_present(self, asked: Asked, bodies: Bodies, *, is_packed: bool) -> Delivery:
+        reply = health(asked.path, asked.method, bodies.snapshot, self._current.complaint)
         if reply is not None:
             return deliver(reply, "")
-        reply = answer(asked, bodies, base)
-        delivery = deliver(reply, asked.method, is_shared=is_shared)
+        reply = answer(asked, bodies, self._base)
+        delivery = deliver(reply, asked.method, is_shared=self._is_shared)
         if is_packed:
             delivery = compress(delivery)
         if reply.status == HTTPStatus.OK and not asked.query and len(reply.body) <= LARGEST_KEPT:
             bodies.answers.keep((asked, is_packed), delivery)
         return delivery
-
-    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        bodies = await current.bodies()
-        try:
-            headers = scope["headers"]
-            asked, wished = to_asked(scope, trusted_proxies)
-            delivery = flooded if is_flood(headers) else deliver_answer(asked, bodies, is_packed=wants_gzip(wished.accept_encoding))
-            if has_already(delivery, wished.if_none_match):
-                delivery = not_modified(delivery)
-            if has_body(headers):
-                delivery = closing(delivery)
-        except Exception:
-            log.exception("cannot answer %s %r", scope["method"], scope["raw_path"])
-            delivery = deliver(failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.", is_resource=False), scope["method"])
-        await send(delivery.start)
-        await send(delivery.body)
-
-    return app
 
 
 class Wished(NamedTuple):

@@ -50,7 +50,7 @@ class Bodies:
 
     def __init__(self, snapshot: Snapshot, zone: ZoneInfo) -> None:
         self.snapshot = snapshot
-        self._zone = zone
+        self.zone = zone
         self._records: Shelter[tuple[str, str, int], bytes] = Shelter()
         self.answers: Shelter[Any, Any] = Shelter()
 
@@ -64,9 +64,8 @@ class Bodies:
                 self._records.keep(key, body)
         return body
 
-    def page(self, kind: str, rows: Sequence[Row], pages: tuple[str | None, str | None], links: Links) -> bytes:
-        """Render one page of a list; ``pages`` are the addresses of the next and the previous one."""
-        count = len(self.snapshot.shelves[kind].rows)
+    def page(self, kind: str, rows: Sequence[Row], count: int, pages: tuple[str | None, str | None], links: Links) -> bytes:
+        """Render one page of a list of ``count``; ``pages`` are the addresses of the next and the previous one."""
         frame = render(list_payload(count=count, next_url=pages[0], previous_url=pages[1], results=[]))
         records = b",".join([self.record(kind, row, links) for row in rows])
         return frame.removesuffix(b"]}") + records + b"]}"
@@ -77,13 +76,13 @@ class Bodies:
 
     def _found(self, kind: str, row: Row) -> Payload:
         if kind == PACKAGES:
-            return package_found_payload(row, self.snapshot.category_title(row), zone=self._zone)
-        return grid_found_payload(row, zone=self._zone)
+            return package_found_payload(row, self.snapshot.category_title(row), zone=self.zone)
+        return grid_found_payload(row, zone=self.zone)
 
     def _payload(self, kind: str, row: Row, links: Links) -> Payload:
         if kind == PACKAGES:
-            return package_payload(row, base_url=links.base, ending=links.ending, zone=self._zone)
+            return package_payload(row, base_url=links.base, ending=links.ending, zone=self.zone)
         if kind == GRIDS:
             members = self.snapshot.members.get(row["id"], ())
-            return grid_payload(row, members, base_url=links.base, ending=links.ending, zone=self._zone)
-        return category_payload(row, zone=self._zone)
+            return grid_payload(row, members, base_url=links.base, ending=links.ending, zone=self.zone)
+        return category_payload(row, zone=self.zone)

@@ -38,8 +38,8 @@ class Current:
         """Load the first publication; raises what ``load`` raises."""
         self._pointer = pointer
         self._load = load
-        self._zone = zone
-        self._monotonic = monotonic
+        self.zone = zone
+        self.monotonic = monotonic
         self._target: str | None = None
         with suppress(OSError):  # load says it better
             self._target = self._look()
@@ -50,13 +50,13 @@ class Current:
 
     async def bodies(self) -> Bodies:
         """Return the bodies to answer one whole request from."""
-        if not self._is_loading and self._monotonic() >= self._next_look:
+        if not self._is_loading and self.monotonic() >= self._next_look:
             self._is_loading = True
             try:
                 wait = await self._follow()
             finally:
                 self._is_loading = False
-            self._next_look = self._monotonic() + wait
+            self._next_look = self.monotonic() + wait
         return self._bodies
 
     async def _follow(self) -> float:
@@ -64,7 +64,7 @@ class Current:
         try:
             target = self._look()
             if target != self._target:
-                self._bodies = Bodies(await asyncio.to_thread(self._load), self._zone)
+                self._bodies = Bodies(await asyncio.to_thread(self._load), self.zone)
                 self._target = target
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the new publication, the loaded one is still good
             self._complain(f"cannot read the current publication ({error}); serving the one loaded before")

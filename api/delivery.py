@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from http import HTTPStatus
 
-from starlette.types import Message
+from starlette.types import Message, Send
 
 from api.replies import METHODS, Reply
 
@@ -87,3 +87,14 @@ def closing(delivery: Delivery) -> Delivery:
     """Make it the last answer on its connection."""
     start = {**delivery.start, "headers": [*delivery.start["headers"], (b"connection", b"close")]}
     return Delivery(tag=delivery.tag, start=start, body=delivery.body)
+
+
+def close_after(send: Send) -> Send:
+    """Make what is sent the last answer on its connection, for answers that are sent piece by piece."""
+
+    async def send_closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return send_closing

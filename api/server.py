@@ -1,4 +1,4 @@
-"""The API as a process: one socket, one event loop, a clean end on Ctrl-C and SIGTERM."""
+"""The API as a process, or several: one socket, one event loop in each, a clean end on Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from zoneinfo import ZoneInfo
@@ -16,8 +18,12 @@ from starlette.types import ASGIApp
 
 from api.app import create_app
 from api.connections import HurriedProtocol
+from api.metrics import Metrics
 from api.proxies import Network
+from api.workers import serve_together
 from transforms.payload import API_PATH
+from warehouse.folder import DataFolder
+from warehouse.readers import open_current
 
 LINGER = 5  # seconds an open request may take after the signal to end
 
@@ -31,26 +37,60 @@ def _to_stderr(line: str) -> None:
     sys.stderr.flush()
 
 
-def serve(
-    data: Path,
-    *,
-    zone: ZoneInfo,
-    base_url: str | None,
-    host: str,
-    port: int,
-    trusted_proxies: Sequence[Network] = (),
-    is_shared: bool = False,
-    announce: Callable[[str], None] = _to_stderr,
-) -> None:
-    """Serve the current publication of ``data`` until SIGINT or SIGTERM, then finish open requests and return.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What is served and how, as a value that other processes can be given; ``create_app`` says what each means."""
 
-    Port 0 takes a free one; ``announce`` is told the address once requests can come. Raises CannotServe when the address
-    cannot be had, and before that NothingPublished or whatever else keeps the publication from being read.
+    data: Path
+    zone: ZoneInfo
+    base_url: str | None = None
+    trusted_proxies: Sequence[Network] = ()
+    is_shared: bool = False
+    has_access_log: bool = False
+
+    def app(self, metrics: Metrics) -> ASGIApp:
+        """Load the current publication; raises what keeps it from being read."""
+        return create_app(
+            self.data,
+            zone=self.zone,
+            base_url=self.base_url,
+            trusted_proxies=self.trusted_proxies,
+            is_shared=self.is_shared,
+            metrics=metrics,
+            write_access=_to_stderr if self.has_access_log else None,
+        )
+
+
+def serve(served: Served, *, host: str, port: int, workers: int = 1, announce: Callable[[str], None] = _to_stderr) -> None:
+    """Serve the current publication until SIGINT or SIGTERM, then finish open requests and return.
+
+    Port 0 takes a free one; ``announce`` is told the address once requests can come. With several ``workers`` as many processes share
+    the port. Raises CannotServe when the address cannot be had, and before that NothingPublished or whatever else keeps the publication
+    from being read.
     """
-    app = create_app(data, zone=zone, base_url=base_url, trusted_proxies=trusted_proxies, is_shared=is_shared)
+    app = None
+    if workers == 1:
+        app = served.app(Metrics())
+    else:
+        open_current(DataFolder(served.data)).close()  # each worker loads it; a folder without one is told here
+    with _listen(host, port) as listener:
+        where = f"serving {served.data} at {_address(listener)}"
+        if app is not None:
+            _run(app, listener, lambda: announce(f"{where} (Ctrl-C ends)"))
+        else:
+            announce(f"{where} with {workers} workers (Ctrl-C ends)")
+            serve_together(partial(work, served), listener, workers)
+
+
+def work(served: Served, listener: socket.socket, metrics: Metrics) -> None:
+    """Be one of several workers."""
+    _run(served.app(metrics), listener, lambda: None)
+
+
+def _run(app: ASGIApp, listener: socket.socket, announce: Callable[[], None]) -> None:
     server = uvicorn.Server(configure(app))
-    with _listen(host, port) as listener, _signals_end(server):
-        announce(f"serving {data} at {_address(listener)} (Ctrl-C ends)")
+    with _signals_end(server):
+        announce()
         server.run(sockets=[listener])
 
 

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from api.routes import CATEGORIES, GRIDS, PACKAGES
@@ -70,7 +71,8 @@ class Shelf:
 class Snapshot:
     """A whole publication: ``shelves`` by kind, for each grid's id the ids of its packages by title, and what search finds.
 
-    The entries of ``index`` are ``findable``: kind and row. ``run_id`` and ``as_of_at`` are the publication's, where it is one.
+    The entries of ``index`` are ``findable``: kind and row. ``run_id``, ``as_of_at``, its folder ``path`` and ``files`` (relative name to
+    ``bytes`` and ``sha256``) are the publication's, where it is one.
     """
 
     shelves: Mapping[str, Shelf]
@@ -79,6 +81,8 @@ class Snapshot:
     findable: Sequence[tuple[str, Row]]
     run_id: str | None = None
     as_of_at: datetime | None = None
+    path: Path | None = None
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def category_title(self, row: Row) -> str:
         """Title of the category of a package; empty for one that is not among the categories."""
@@ -86,15 +90,18 @@ class Snapshot:
         return category["title"] if category is not None else ""
 
 
-def take_snapshot(tables: Tables) -> Snapshot:
-    """Arrange the rows of a publication; lists run from the highest id down, packages of a grid by title, then id."""
+def take_snapshot(tables: Tables, *, is_searchable: bool = True) -> Snapshot:
+    """Arrange the rows of a publication; lists run from the highest id down, packages of a grid by title, then id.
+
+    Search finds nothing in it unless ``is_searchable``.
+    """
     packages = [{column: row[column] for column in PACKAGE_COLUMNS} for row in tables.packages()]
     members: dict[int, list[int]] = {}
     for row in sorted(packages, key=lambda row: (row["title"], row["id"])):
         for grid in row["grid_ids"] or ():
             members.setdefault(grid, []).append(row["id"])
     shelves = {PACKAGES: _shelve(packages), GRIDS: _shelve(tables.grids()), CATEGORIES: _shelve(tables.categories())}
-    findable = [(kind, row) for kind in (PACKAGES, GRIDS) for row in shelves[kind].rows]
+    findable = [(kind, row) for kind in (PACKAGES, GRIDS) for row in shelves[kind].rows] if is_searchable else []
     index = SearchIndex(_entry(kind, row, shelves) for kind, row in findable)
     return Snapshot(shelves=shelves, members=members, index=index, findable=findable)
 
@@ -102,7 +109,13 @@ def take_snapshot(tables: Tables) -> Snapshot:
 def load_snapshot(folder: DataFolder) -> Snapshot:
     """Read the current publication; raises NothingPublished when there is none that can be read."""
     with open_current(folder) as publication:
-        return replace(take_snapshot(publication), run_id=publication.run_id, as_of_at=publication.as_of_at)
+        return replace(
+            take_snapshot(publication),
+            run_id=publication.run_id,
+            as_of_at=publication.as_of_at,
+            path=publication.path,
+            files=publication.manifest["files"],
+        )
 
 
 def _shelve(rows: Iterable[Mapping[str, Any]]) -> Shelf:

@@ -27,8 +27,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
-from api.server import serve
-serve(Path(sys.argv[1]), zone=ZoneInfo("America/New_York"), base_url=None, host="127.0.0.1", port=0)
+from api.server import Served, serve
+serve(Served(data=Path(sys.argv[1]), zone=ZoneInfo("America/New_York")), host="127.0.0.1", port=0)
 """
 
 

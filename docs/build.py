@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from api.openapi import OPENAPI, PATHS, SCHEMAS
 from packhouse import cli
 from settings import CONFIG_FILE, FIELDS, Field
 from warehouse.dictionary import dictionary_of_schema
@@ -116,6 +118,50 @@ def _expectation(each: Expectation) -> str:
     return f"`{each.name}`{mark} | {each.bound:.0%} | {each.fewest} | {each.amiss} | {each.why}"
 
 
+def addresses_page() -> str:
+    """Every address of the API with its parameters and answers, and the keys of each answer."""
+    addresses = "\n".join(_address(path, item["get"]) for path, item in PATHS.items())
+    answers = "\n".join(_answer(name, schema) for name, schema in SCHEMAS.items() if "properties" in schema)
+    return f"""{GENERATED}# The addresses of the API
+
+The description that `packhouse serve` gives at `{OPENAPI}` (OpenAPI 3.1), for people. What the answers mean is in [api.md](api.md).
+
+{addresses}
+# Answers
+
+Every key is always there; a key that may be null says so.
+
+{answers}"""
+
+
+def _address(path: str, told: Mapping[str, Any]) -> str:
+    parameters = "".join(f"| `{each['name']}` | {each['in']} | {each['description']} |\n" for each in told.get("parameters", ()))
+    table = f"| parameter | in | meaning |\n| --- | --- | --- |\n{parameters}\n" if parameters else ""
+    return f"## `{path}`\n\n{told['summary']}.\n\n{table}Answers: {', '.join(map(_status, told['responses'].items()))}.\n"
+
+
+def _status(response: tuple[str, Mapping[str, Any]]) -> str:
+    status, answer = response
+    reference = next((content.get("schema", {}).get("$ref") for content in answer.get("content", {}).values()), None)
+    name = reference.rpartition("/")[2] if reference else None
+    return f"{status} [{name}](#{name.lower()})" if name and name != "FoundList" and "properties" in SCHEMAS[name] else status
+
+
+def _answer(name: str, schema: Mapping[str, Any]) -> str:
+    rows = "".join(f"| `{key}` | {_kind(each)} | {each.get('description', '')} |\n" for key, each in schema["properties"].items())
+    return f"## {name}\n\n{schema['description']}\n\n| key | type | meaning |\n| --- | --- | --- |\n{rows}"
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "type" not in schema:
+        return " or ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    of = f" of {_kind(schema['items'])}" if "items" in schema else ""
+    return " or ".join(schema.get("format", kind) if kind == "string" else kind for kind in kinds) + of
+
+
 def cli_page() -> str:
     """The help of every command, as ``packhouse COMMAND --help`` prints it."""
     parts = [
@@ -142,6 +188,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "expectations.md": expectations_page,
     "cli.md": cli_page,
+    "addresses.md": addresses_page,
     "data-dictionary.md": dictionary_of_schema,
 }
 

@@ -244,6 +244,19 @@ def test_a_folder_that_cannot_be_written_is_explained(bench: Bench, tmp_path: Pa
     assert not (tmp_path / "empty").exists(), "reading makes no folder"
 
 
+def test_export_writes_what_show_prints(harvested: Bench, tmp_path: Path) -> None:
+    """The exported record is the one that is shown; without an address for the links it is wrong usage, and nothing is written."""
+    target = tmp_path / "sites" / "public"
+    done = packhouse(harvested, "export", "--static", str(target), PACKHOUSE_BASE_URL="")
+    explained(done, 2, "--base-url")
+    assert not target.parent.exists()
+    done = packhouse(harvested, "export", "--static", str(target), "--base-url", "https://djangopackages.org")
+    explained(done, 0)
+    shown = packhouse(harvested, "show", "--compact", "django-scheduler").stdout
+    assert (target / "api" / "v4" / "packages" / "1776" / "index.json").read_bytes() + b"\n" == shown
+    explained(packhouse(harvested, "export", "--static", str(tmp_path), "--base-url", "https://a.example"), 1, "no export of packhouse")
+
+
 def test_a_prefect_server_out_of_reach_is_explained(bench: Bench) -> None:
     """A configured server that does not answer is said at once, with what to do; nothing is asked."""
     done = packhouse(bench, "harvest", "django-scheduler", PREFECT_API_URL="http://127.0.0.1:9/api")

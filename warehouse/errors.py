@@ -6,6 +6,7 @@ WarehouseError
 ├── ArchiveDamaged          an archive of the landing cannot be read; the store and what is published stay
 ├── StoreUnusable           the store is corrupt, of a newer schema, or refused a statement; replay rebuilds it
 ├── PublicationFailed       a publication could not be written; ``current`` has not moved
+├── ExportFailed            files for others could not be written; those of the last export are untouched
 ├── NothingPublished        there is no publication to read
 ├── OutputUnwritable        a file asked for outside the data folder cannot be written
 └── InvalidQuery            a query was refused or cannot be answered
@@ -45,6 +46,10 @@ class StoreUnusable(WarehouseError):
 
 class PublicationFailed(WarehouseError):
     """A publication could not be written; the last good one is untouched."""
+
+
+class ExportFailed(WarehouseError):
+    """Files for others could not be written; those of the last export are untouched."""
 
 
 class NothingPublished(WarehouseError):

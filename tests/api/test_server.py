@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from api.server import CannotServe, serve
+from api.server import CannotServe, Served, serve
 from tests.api.publishing import publish_rows
 from tests.api.running import ask
 from tests.api.sample_rows import BASE, SAMPLE
@@ -26,8 +26,9 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
-from api.server import serve
-serve(Path(sys.argv[1]), zone=ZoneInfo("America/New_York"), base_url=sys.argv[2], host="127.0.0.1", port=0)
+from api.server import Served, serve
+served = Served(data=Path(sys.argv[1]), zone=ZoneInfo("America/New_York"), base_url=sys.argv[2])
+serve(served, host="127.0.0.1", port=0, workers=int(sys.argv[3]))
 """
 
 
@@ -40,9 +41,9 @@ def data(tmp_path_factory):
 
 
 @contextmanager
-def process(folder: Path):
+def process(folder: Path, workers: int = 1):
     """Run the server over a data folder; yields the process and its port once it listens."""
-    command = [sys.executable, "-W", "error", "-c", PROGRAM, str(folder), BASE]
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, str(folder), BASE, str(workers)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stderr=pipe, stdout=pipe, text=True) as running:
         try:
@@ -76,17 +77,18 @@ def test_port_in_use_is_one_clear_message(data):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(CannotServe, match=rf"127\.0\.0\.1 port {port}: .*; choose another with --host and --port"):
-            serve(data, zone=ZoneInfo("UTC"), base_url=None, host="127.0.0.1", port=port)
+            serve(Served(data=data, zone=ZoneInfo("UTC")), host="127.0.0.1", port=port)
 
 
 @pytest.mark.parametrize(("host", "port"), [("203.0.113.7", 8000), ("127.0.0.1", 70000), ("no host", 8000), ("a" * 70, 80)])
 def test_impossible_address_is_one_clear_message(data, host, port):
     """An address this machine does not have, or that none can have, is a declared error."""
     with pytest.raises(CannotServe, match="cannot listen at"):
-        serve(data, zone=ZoneInfo("UTC"), base_url=None, host=host, port=port)
+        serve(Served(data=data, zone=ZoneInfo("UTC")), host=host, port=port)
 
 
-def test_nothing_published_is_told_before_listening(tmp_path):
+@pytest.mark.parametrize("workers", [1, 3])
+def test_nothing_published_is_told_before_listening(tmp_path, workers):
     """Without a publication nothing listens, and the message says to harvest."""
     with pytest.raises(NothingPublished, match="packhouse harvest"):
-        serve(tmp_path, zone=ZoneInfo("UTC"), base_url=None, host="127.0.0.1", port=0)
+        serve(Served(data=tmp_path, zone=ZoneInfo("UTC")), host="127.0.0.1", port=0, workers=workers)
