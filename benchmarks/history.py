@@ -26,7 +26,7 @@ from warehouse.publication import STORAGE_VERSION, make_public_table, publish
 from warehouse.store import open_store
 
 DAYS = 365
-MEMORY = "2GB"
+MEMORY = "1GB"  # as packhouse opens a publication
 # Changes of each history in the year, as made up; every repository and project is seen every day.
 _HEAD = """$day AS observed_at, least(at_day(d + $step), at_day(365)) - to_days(1) AS confirmed_at, $step AS sighting_count,
     $kind || i AS series, $subject || i AS subject, 'ok' AS outcome, 'run-' || d AS run_id"""

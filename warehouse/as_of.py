@@ -67,12 +67,12 @@ _MOMENT = """moment AS MATERIALIZED (
     WHERE seen_at <= (SELECT as_of_at FROM moment) GROUP BY ALL
 )"""
 
-# The rows of one history that were known at the moment, with confirmed_at and sighting_count as they were then.
+# The rows of one history that were known at the moment, with confirmed_at and sighting_count as they were then; their values are fetched
+# by key once it is known which rows count.
 _ROWS = """${facet}_rows AS MATERIALIZED (
-    SELECT t.* REPLACE (
+    SELECT t.series, t.observed_at, t.outcome,
         CASE WHEN t.confirmed_at <= m.as_of_at THEN t.confirmed_at ELSE greatest(t.observed_at, s.seen_at$held) END AS confirmed_at,
-        CASE WHEN t.confirmed_at <= m.as_of_at THEN t.sighting_count ELSE n.runs_count END AS sighting_count
-    )$read_on
+        CASE WHEN t.confirmed_at <= m.as_of_at THEN t.sighting_count ELSE n.runs_count END AS sighting_count$kept
     FROM $schema.$table t CROSS JOIN moment m
     LEFT JOIN (SELECT series, max(seen_at) AS seen_at FROM seen WHERE facet = '$facet' GROUP BY series) s ON s.series = t.series
     LEFT JOIN (
@@ -113,10 +113,12 @@ _KNOWN = """${facet}_newest AS (
         r.sighting_count AS ${facet}_sightings
     FROM ${facet}_rows r JOIN followed f ON f.written = r.series
     QUALIFY row_number() OVER (PARTITION BY f.subject ORDER BY r.confirmed_at DESC, r.observed_at DESC) = 1
-), ${facet}_good AS (
-    SELECT f.subject, r.outcome AS ${facet}_good_outcome, r.confirmed_at AS ${facet}_good_at, $values
-    FROM ${facet}_rows r JOIN followed f ON f.written = r.series WHERE r.outcome IN $good
+), ${facet}_best AS (
+    SELECT f.subject, r.* FROM ${facet}_rows r JOIN followed f ON f.written = r.series WHERE r.outcome IN $good
     QUALIFY row_number() OVER (PARTITION BY f.subject ORDER BY r.confirmed_at DESC, r.observed_at DESC) = 1
+), ${facet}_good AS (
+    SELECT r.subject, r.outcome AS ${facet}_good_outcome, r.confirmed_at AS ${facet}_good_at, $values
+    FROM ${facet}_best r JOIN $table t ON t.series = r.series AND t.observed_at = r.observed_at
 )"""
 
 _JOINED = """entries AS (
@@ -257,9 +259,12 @@ def known_rows(facet: str, schema: str) -> str:
     """A query with one parameter, a time: the rows of a facet's history in ``schema`` as they were known at its moment."""
     facets = ("head", facet) if facet in ("weeks", "participants") else (facet,)
     steps = [fill(_MOMENT, schema=schema, ts="(SELECT ts FROM asked)"), *[_rows(each, schema) for each in facets]]
-    columns = ", ".join("read_on AS weeks_end_on" if name == "weeks_end_on" else name for name in FACET_TABLES[facet].names)
+    then = {"confirmed_at": "r.confirmed_at", "sighting_count": "r.sighting_count", "weeks_end_on": "r.read_on AS weeks_end_on"}
+    columns = ", ".join(then.get(name, f"t.{name}") for name in FACET_TABLES[facet].names)
     asked = "asked AS (SELECT ?::TIMESTAMPTZ AS ts)"
-    return f"WITH {', '.join([asked, *steps])} SELECT {columns} FROM {facet}_rows"  # noqa: S608 - names of schemas.py
+    table = f"{schema}.{FACET_TABLES[facet].name}"
+    rows = f"{facet}_rows r JOIN {table} t ON t.series = r.series AND t.observed_at = r.observed_at"
+    return f"WITH {', '.join([asked, *steps])} SELECT {columns} FROM {rows}"  # noqa: S608 - names of schemas.py
 
 
 def _steps() -> list[str]:
@@ -283,13 +288,13 @@ def _rows(facet: str, schema: str) -> str:
         schema=schema,
         held=", h.held_at" if held else "",
         heads=fill(_HEADS, head_oid=held[0], value=held[1]) if held else "",
-        read_on=_READ_ON if facet == "weeks" else "",
+        kept={"repo": ", t.full_name", "head": ", t.head_oid", "weeks": _READ_ON}.get(facet, ""),
     )
 
 
 def _known(facet: str) -> str:
-    values = ", ".join(f"r.{column} AS {name}" for column, name in VALUES[facet].items())
-    return fill(_KNOWN, facet=facet, good=GOOD, values=values)
+    values = ", ".join(f"{'r' if column == 'read_on' else 't'}.{column} AS {name}" for column, name in VALUES[facet].items())
+    return fill(_KNOWN, facet=facet, table=f"{HERE}.{FACET_TABLES[facet].name}", good=GOOD, values=values)
 
 
 def _joined() -> str:
