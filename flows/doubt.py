@@ -30,6 +30,8 @@ def without_doubted(
     latest: Mapping[str, pa.Table], heard: Mapping[tuple[str, str], tuple[str, datetime, str]], runs: AbstractSet[str]
 ) -> tuple[Mapping[str, pa.Table], Mapping[tuple[str, str], LastAnswer]]:
     """What the store knows and heard last (``Store.latest``, ``Store.last_outcomes``), without what is doubted of these runs."""
+    if not runs:
+        return latest, {key: LastAnswer(outcome=outcome, confirmed_at=heard_at) for key, (outcome, heard_at, _) in heard.items()}
     believed: dict[str, pa.Table] = {}
     doubted = {(subject, facet) for (subject, facet), (_, _, run_id) in heard.items() if facet in FOLLOWING and run_id in runs}
     names = pa.array(sorted(runs), pa.string())

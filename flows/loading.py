@@ -57,12 +57,12 @@ class Gathered:
         return found
 
 
-def gather(folder: DataFolder, run_id: str, store: Store, archives: Archives | None = None) -> Gathered:
+def gather(folder: DataFolder, run_id: str, store: Store, archives: Archives | None = None, *, known: Known | None = None) -> Gathered:
     """Read what a run landed and let the transforms say what it means beside what the store knew; a damaged file becomes a finding.
 
-    Whoever gathers run after run brings the archives of the landing.
+    Whoever gathers run after run brings the archives of the landing; who has looked already brings what the store knows.
     """
-    gathering = Gathering(Known(store.latest()))
+    gathering = Gathering(known or Known(store.latest()))
     chunks: list[pa.Table] = []
     ledger: list[dict[str, Any]] = []
     damaged: list[DamagedFile] = []

@@ -48,7 +48,8 @@ class HarvestRun:
     Attributes:
         catalog_files: the bytes the catalog was read from, by name of the file.
         landed: what an interrupted part of it landed; ``None`` for a new run.
-        known: what the store knew before it.
+        stored: what the store knew before it.
+        known: the same as far as it is believed.
         last: the newest answer to each facet of each subject before it.
         sizes: repositories a query, by kind; the good sizes of the last run at first, then those of this one.
         promised: serials PyPI's index promises, by subject.
@@ -73,6 +74,7 @@ class HarvestRun:
     sizes: dict[str, int]
     stop: threading.Event = field(default_factory=threading.Event)
     plan: HarvestPlan | None = None
+    stored: Known | None = None
     known: Known | None = None
     last: Mapping[tuple[str, str], LastAnswer] = field(default_factory=dict)
     promised: dict[str, int] = field(default_factory=dict)

@@ -41,7 +41,8 @@ def plan_run(run: HarvestRun) -> HarvestPlan:
     """Decide what to ask: what is due, without what this run already landed."""
     outcomes = run.landed.outcomes() if run.landed else {}
     landed = {key: LastAnswer(outcome=outcome, confirmed_at=run.started_at) for key, outcome in outcomes.items()}
-    run.known, run.last = _known(run.store)
+    run.stored = Known(run.store.latest())
+    run.known, run.last = _believed(run.store, run.stored)
     before = _Before(store=run.store, known=run.known, last=run.last, landed=landed, sizes=run.sizes, is_index_useless=run.is_index_useless)
     run.plan = _plan(run.options, run.settings, run.catalog, before, as_of=run.started_at)
     if not run.foreseen:
@@ -57,7 +58,7 @@ def preview(options: HarvestOptions, settings: Settings) -> HarvestPlan:
     with open_store(DataFolder(settings.data), is_read_only=True) as store:
         as_of = make_clock(options.fixed_now).now()
         reports = list(read_run_reports(DataFolder(settings.data), on_damaged=lambda _file: None))
-        known, last = _known(store)
+        known, last = _believed(store, Known(store.latest()))
         before = _Before(
             store=store,
             known=known,
@@ -69,10 +70,10 @@ def preview(options: HarvestOptions, settings: Settings) -> HarvestPlan:
         return _plan(options, settings, catalog, before, as_of=as_of)
 
 
-def _known(store: Store) -> tuple[Known, Mapping[tuple[str, str], LastAnswer]]:
+def _believed(store: Store, known: Known) -> tuple[Known, Mapping[tuple[str, str], LastAnswer]]:
     """What the store knows and heard last, as far as it is believed."""
-    latest, last = without_doubted(store.latest(), store.last_outcomes(), doubted_runs(store.runs()))
-    return Known(latest), last
+    latest, last = without_doubted(known.latest, store.last_outcomes(), doubted_runs(store.runs()))
+    return known if latest is known.latest else Known(latest), last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def _plan(options: HarvestOptions, settings: Settings, catalog: Catalog, before:
 
 def load_run(run: HarvestRun) -> None:
     """Read what the run landed, write its report, and let it join the store in one transaction."""
-    gathered = gather(run.folder, run.run_id, run.store)
+    gathered = gather(run.folder, run.run_id, run.store, known=run.stored)
     row = run.row() | counts_of(gathered)
     endings = run.session.endings if run.session else {}
     row |= {

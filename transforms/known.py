@@ -49,7 +49,7 @@ class Known:
     """Lookups over the newest good rows; ``latest`` is what ``Store.latest`` gives, a table that is absent knows nothing."""
 
     def __init__(self, latest: Mapping[str, pa.Table]) -> None:
-        self._latest = latest
+        self.latest = latest
         self._good: dict[str, pa.Table] = {}
 
     def repo(self, subject: str) -> tuple[int, str | None, str] | None:
@@ -146,7 +146,7 @@ class Known:
     @cached_property
     def _newest_repos(self) -> dict[str, str]:
         """Outcome of the newest answer about each repository that did not end well."""
-        rows = self._latest.get(FACET_TABLES["repo"].name)
+        rows = self.latest.get(FACET_TABLES["repo"].name)
         if rows is None:
             return {}
         rows = _last_of_each(rows.select(["subject", "confirmed_at", "observed_at", "outcome"]))
@@ -155,7 +155,7 @@ class Known:
 
     @cached_property
     def _newest_projects(self) -> pa.Table:
-        rows = self._latest.get(FACET_TABLES["project"].name)
+        rows = self.latest.get(FACET_TABLES["project"].name)
         if rows is not None:
             rows = rows.select(["subject", "confirmed_at", "observed_at", "outcome", "detail", "serial"])
         return _last_of_each(FACET_TABLES["project"].schema.empty_table() if rows is None else rows)
@@ -171,7 +171,7 @@ class Known:
     def _rows(self, facet: str) -> pa.Table:
         """The good rows of a facet, one a subject, sorted by subject."""
         if facet not in self._good:
-            rows = self._latest.get(FACET_TABLES[facet].name)
+            rows = self.latest.get(FACET_TABLES[facet].name)
             self._good[facet] = FACET_TABLES[facet].schema.empty_table() if rows is None else _last_of_each(rows.filter(rows["is_good"]))
         return self._good[facet]
 
