@@ -52,7 +52,7 @@ def test_a_replay_is_byte_equal_before_and_after(bench: Bench) -> None:
     days(bench, 2)
     before = parquet(bench)
     report = compact(bench)
-    assert report.archived_files > 6
+    assert report.archived_files >= 6, "three runs, two sources"
     assert report.bytes_after["landing"] < report.bytes_before["landing"]
     assert report.waiting_runs == report.dropped_runs == ()
     assert landed(bench) == []
