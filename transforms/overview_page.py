@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -97,6 +97,12 @@ def spell_day(day: datetime | date | None) -> str:
     return f"{day.astimezone(UTC) if isinstance(day, datetime) else day:%Y-%m-%d}"
 
 
+def spell_age(age: timedelta) -> str:
+    """Whole days, or whole hours below two days."""
+    hours = max(0, age // timedelta(hours=1))
+    return f"{hours} h" if hours < 48 else f"{hours // 24:,} d"  # noqa: PLR2004 - two days
+
+
 def states_of(row: Row) -> tuple[str, list[tuple[str, str]]]:
     """What the states of a package come to: one word when all is sound, else (what, state) of everything that is not."""
     states = {SOURCES[column]: row[column] for column in SOURCES if row[column] is not None}
@@ -151,6 +157,7 @@ _ENVIRONMENT = Environment(
     loader=PackageLoader("transforms", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 _ENVIRONMENT.filters |= {
+    "age": spell_age,
     "bars": bars_path,
     "change": spell_change,
     "count": spell_count,
