@@ -6,6 +6,7 @@ its own Content-Security-Policy holds. Null is spelt *unknown*, never 0.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from transforms.drawings import bars_path, observed_paths, retained_path
 from transforms.overview import Overview, Row, Stars
 
+# Controls, halves of surrogates, non-characters; embeddings, overrides and isolates of writing direction (Unicode, UAX #9).
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+_BREAKS = re.compile("[\t\n\r\u2028\u2029]+")
 SHOWN = 50  # rows of one kind of change
 SHORT = 30  # a list of so many packages is shown unfolded
 STATES = ("ok", "shifted", "capped", "pending", "stale", "unsupported", "blocked", "gone")
@@ -70,9 +74,8 @@ def project_address(name: str) -> str:
 
 
 def plain_text(text: str | None) -> str:
-    """The text on one line, with a replacement character for what no page may hold."""
-    shown = (text or "").replace("\n", " ").replace("\t", " ").replace("\r", " ")
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown)
+    """The text on one line, with a replacement character for what no page may hold and for what would turn the writing round."""
+    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", _BREAKS.sub(" ", text or ""))
 
 
 def spell_count(number: int | None) -> str:
