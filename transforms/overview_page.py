@@ -137,7 +137,7 @@ def _freshness(counts: Mapping[str, int]) -> dict[str, Any]:
 def _chart(stars: Stars) -> dict[str, Any]:
     known = [span for span in stars.observed if span[2] is not None]
     levels, leaps = observed_paths(stars.observed) if known else ("", "")
-    counts = [span[2] for span in known if span[2] is not None]
+    counts = [count for _, _, count in known if count is not None]
     return {
         "package": stars.package,
         "observed": known and {"levels": levels, "leaps": leaps, "low": min(counts), "high": max(counts), "newest": counts[-1]},

@@ -19,38 +19,54 @@ from warehouse.publication import DATABASE
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
     pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: the report was not looked at in a browser (Debian: apt-get install chromium)"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no chromium: the report was not looked at in a browser (Debian: apt-get install chromium)"
+    ),
 ]
 WIDTHS = (360, 1280)
 SCHEMES = ("light", "dark")
 
-# WCAG 2.2: 4.5 for text, 3 where it is large (24 px, or bold from 18.66 px); https://www.w3.org/TR/WCAG22/#contrast-minimum
-FAINT_TEXT = """() => {
+# What JavaScript tells of colours: the contrast of two, and the ground an element stands on.
+COLOURS = """
   const parse = colour => { const n = colour.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = element => { for (let e = element; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3]) return c; } return [255, 0, 255, 1]; };
-  const faint = [];
-  for (const element of document.querySelectorAll('body *')) {
-    if (![...element.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || element.closest('svg')) continue;
+  const linear = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+  const ground = element => {
+    for (let e = element; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3]) return c; }
+  };
+  const contrast = (element, colour) => {
+    const [dark, bright] = [light(parse(colour)), light(ground(element))].sort((x, y) => x - y);
+    return (bright + 0.05) / (dark + 0.05);
+  };
+"""
+# Text needs 4.5, large text (24 px, or bold from 18.66 px) 3: https://www.w3.org/TR/WCAG22/#contrast-minimum
+FAINT_TEXT = f"""() => {{ {COLOURS}
+  const hasText = element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+  return [...document.querySelectorAll('body *')].filter(element => {{
+    if (!hasText(element) || element.closest('svg')) return false;
     const style = getComputedStyle(element), size = parseFloat(style.fontSize);
-    const [a, b] = [light(parse(style.color)), light(ground(element))].sort((x, y) => y - x);
-    const least = size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5;
-    if ((a + 0.05) / (b + 0.05) < least) faint.push([element.tagName, element.className, style.color, (a + 0.05) / (b + 0.05)]);
-  }
-  return faint;
+    return contrast(element, style.color) < (size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5);
+  }}).map(element => element.outerHTML.slice(0, 80));
+}}"""
+# Marks that carry a meaning need 3: https://www.w3.org/TR/WCAG22/#non-text-contrast
+FAINT_MARKS = f"""() => {{ {COLOURS}
+  return [...document.querySelectorAll('svg path:not(.base), svg rect, svg use')].filter(element => {{
+    const style = getComputedStyle(element);
+    return contrast(element, element.tagName === 'rect' ? style.fill : style.stroke) < 3;
+  }}).map(element => element.outerHTML.slice(0, 80));
+}}"""
+WIDE = "e.scrollWidth > e.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(e).overflowX)"
+NAMED_STOP = "e.tabIndex === 0 && e.getAttribute('role') === 'region' && e.getAttribute('aria-label')"
+BEYOND = "!e.closest('.box, .hidden, svg') && e.getBoundingClientRect().right > innerWidth + 1"
+OUTLINED = """() => {
+  const style = getComputedStyle(document.activeElement);
+  return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
 }"""
-
-# Marks that carry a meaning need 3; https://www.w3.org/TR/WCAG22/#non-text-contrast
-FAINT_MARKS = FAINT_TEXT.replace(
-    FAINT_TEXT[FAINT_TEXT.index("  for (const element") : FAINT_TEXT.index("  return faint")],
-    """  for (const element of document.querySelectorAll('svg path:not(.base), svg rect, svg use')) {
-    const style = getComputedStyle(element), colour = element.tagName === 'rect' ? style.fill : style.stroke;
-    const [a, b] = [light(parse(colour)), light(ground(element))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 3) faint.push([element.tagName, element.getAttribute('class'), colour, (a + 0.05) / (b + 0.05)]);
-  }
-""",
-)
+DAYS = """
+INSERT INTO star_days BY NAME
+SELECT DISTINCT series, subject, CAST(? AS DATE) + CAST(n AS INTEGER) AS starred_on, 3 AS retained_count
+FROM repo_observations, range(0, 400, 7) days(n)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +83,7 @@ def address(tmp_path_factory):
     path.chmod(0o644)
     with duckdb.connect(path) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS star_days (series VARCHAR, subject VARCHAR, starred_on DATE, retained_count BIGINT)")
-        connection.execute(
-            "INSERT INTO star_days BY NAME SELECT DISTINCT series, subject, CAST(? AS DATE) + CAST(n AS INTEGER) AS starred_on, 3 AS retained_count "
-            "FROM repo_observations, range(0, 400, 7) days(n)",
-            [date(2024, 1, 1)],
-        )
+        connection.execute(DAYS, [date(2024, 1, 1)])
     write_report(folder / "data", folder / "report.html")
     return (folder / "report.html").as_uri()
 
@@ -132,10 +144,8 @@ def test_the_page_never_scrolls_sideways(visit, width):
     page = visit(width)
     unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    boxes = "[...document.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(e).overflowX))"
-    assert page.evaluate(boxes + ".every(e => e.tabIndex === 0 && e.getAttribute('role') === 'region' && e.getAttribute('aria-label'))")
-    beyond = "[...document.querySelectorAll('main *')].filter(e => !e.closest('.box, .hidden, svg') && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
-    assert page.evaluate(beyond) == []
+    assert page.evaluate(f"[...document.querySelectorAll('*')].filter(e => {WIDE}).every(e => {NAMED_STOP})")
+    assert page.evaluate(f"[...document.querySelectorAll('main *')].filter(e => {BEYOND}).map(e => e.outerHTML.slice(0, 80))") == []
 
 
 def test_the_dark_is_dark(visit):
@@ -164,12 +174,11 @@ def test_the_keyboard_reaches_everything(visit):
     assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
-    outlined = "(e => { const s = getComputedStyle(e); return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2; })(document.activeElement)"
     stops = set()
     for _ in range(30):
         page.keyboard.press("Tab")
         stops.add(page.evaluate("document.activeElement.tagName"))
-        assert page.evaluate(outlined)
+        assert page.evaluate(OUTLINED)
     assert "A" in stops
     assert "DIV" in stops, "a table that scrolls is a stop"
 

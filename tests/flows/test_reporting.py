@@ -42,7 +42,7 @@ def test_a_file_and_a_stream_hold_the_same_page(harvested, tmp_path):
     assert streamed.stderr == b""
     assert streamed.stdout == path.read_bytes()
     assert streamed.stdout.startswith(b"<!doctype html>")
-    assert os.listdir(tmp_path) == ["report.html"]
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_a_terminal_is_spared(harvested):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ def hours(number: float) -> datetime:
 def histories(draw):
     """Spans in order, at least one of them with a count."""
     ends = sorted(draw(st.lists(st.integers(0, 100_000), min_size=2, max_size=60, unique=True)))
-    spans = [(hours(a), hours(b - 0.5), draw(COUNTS)) for a, b in zip(ends, ends[1:], strict=False)]
+    spans = [(hours(a), hours(b - 0.5), draw(COUNTS)) for a, b in pairwise(ends)]
     return [*spans, (hours(ends[-1]), hours(ends[-1]), draw(st.integers(0, 10**9)))]
 
 

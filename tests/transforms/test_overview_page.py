@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -30,21 +31,26 @@ class Reader(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag, attrs):
+        """An element begins."""
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
             self.stack.append(tag)
 
     def handle_startendtag(self, tag, attrs):
+        """An element that holds nothing."""
         self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag):
+        """An element ends: the one that began last."""
         assert self.stack.pop() == tag
 
     def handle_data(self, data):
+        """Text between elements."""
         self.words.append(data)
 
     @property
     def text(self):
+        """All of the text, in one line."""
         return " ".join(" ".join(self.words).split())
 
 
@@ -98,10 +104,9 @@ def overview(*packages, **changes):
 
 def run(**changes):
     """One row of ``runs``."""
-    row = dict.fromkeys(
-        ("detail", "requests_count", "github_units_count", "graphql_points_count", "pypi_requests_count", "forecast_units_count")
-        + ("forecast_points_count", "forecast_pypi_requests_count", "unchanged_count", "waited_seconds")
-    )
+    spent = ("requests_count", "github_units_count", "graphql_points_count", "pypi_requests_count", "unchanged_count", "waited_seconds")
+    foreseen = ("forecast_units_count", "forecast_points_count", "forecast_pypi_requests_count")
+    row = dict.fromkeys((*spent, *foreseen, "detail"))
     return row | {"run_id": "run-1", "kind": "harvest", "started_at": NOW, "outcome": "done"} | changes
 
 
@@ -265,7 +270,12 @@ def test_ids_are_unique_and_links_lead_somewhere():
     ids = [attributes["id"] for _, attributes in read.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     linked = {attributes["href"][1:] for _, attributes in read.elements if (attributes.get("href") or "").startswith("#")}
-    named = {word for _, attributes in read.elements for word in (attributes.get("aria-labelledby") or "").split()}
+    named = {
+        word
+        for _, attributes in read.elements
+        for key in ("aria-labelledby", "aria-describedby")
+        for word in (attributes.get(key) or "").split()
+    }
     assert linked | named <= set(ids)
 
 
@@ -274,7 +284,7 @@ def test_headings_are_in_order_and_tables_are_named():
     read = Reader(render_page(overview(package(), runs=[run()], runs_count=1)))
     levels = [int(tag[1]) for tag, _ in read.elements if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     tags = [tag for tag, _ in read.elements]
     assert tags.count("table") == tags.count("caption")
     assert all("scope" in attributes for tag, attributes in read.elements if tag == "th")

@@ -17,14 +17,14 @@ def test_what_was_there_is_replaced_at_once(tmp_path):
     for content in (b"first", b"second"):
         write_output(content, path)
         assert path.read_bytes() == content
-    assert os.listdir(tmp_path) == ["report.html"]
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_a_missing_folder_is_not_made(tmp_path):
     """A slip in the path is told, not followed."""
     with pytest.raises(OutputUnwritable, match=r"no folder .*Next: make the folder"):
         write_output(b"", tmp_path / "nowhere" / "report.html")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_device_or_a_folder_is_left_alone(tmp_path):
@@ -45,4 +45,4 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         with pytest.raises(OutputUnwritable, match=r"no space left .*untouched. Next:"):
             write_output(b"x" * 200_000, path)
         assert path.read_bytes() == b"last"
-        assert os.listdir(disk) == ["report.html"]
+        assert [path.name for path in disk.iterdir()] == ["report.html"]
