@@ -50,9 +50,9 @@ FAINT_TEXT = f"""() => {{ {COLOURS}
 }}"""
 # Marks that carry a meaning need 3: https://www.w3.org/TR/WCAG22/#non-text-contrast
 FAINT_MARKS = f"""() => {{ {COLOURS}
-  return [...document.querySelectorAll('svg path:not(.base), svg rect, svg use')].filter(element => {{
-    const style = getComputedStyle(element);
-    return contrast(element, element.tagName === 'rect' ? style.fill : style.stroke) < 3;
+  return [...document.querySelectorAll('svg path:not(.base), svg rect, svg use, .state')].filter(element => {{
+    const style = getComputedStyle(element), dot = getComputedStyle(element, '::before').backgroundColor;
+    return contrast(element, element.matches('.state') ? dot : element.tagName === 'rect' ? style.fill : style.stroke) < 3;
   }}).map(element => element.outerHTML.slice(0, 80));
 }}"""
 WIDE = "e.scrollWidth > e.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(e).overflowX)"

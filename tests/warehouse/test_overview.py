@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 
 import duckdb
@@ -132,6 +133,7 @@ def test_changes_since_the_publication_before(tmp_path):
     publish_packages(folder, "run-2", [member(n, stars_count=100) for n in range(1, 11)])
     publish_packages(folder, "run-3", [member(n, stars_count=100 + n % 2, latest_version=f"{n % 2}.0") for n in range(2, 12)])
     (folder.published / ".run-25.staging").mkdir()
+    shutil.copytree(folder.published / "run-1", folder.published / "run-9")
     changes = read(folder).changes
     assert (changes.previous, changes.previous_as_of_at) == ("run-2", hour(24))
     assert [row["id"] for row in changes.new] == [11]
