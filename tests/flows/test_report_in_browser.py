@@ -82,7 +82,6 @@ def address(tmp_path_factory):
     path = (folder / "data" / "current" / DATABASE).resolve()
     path.chmod(0o644)
     with duckdb.connect(path) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS star_days (series VARCHAR, subject VARCHAR, starred_on DATE, retained_count BIGINT)")
         connection.execute(DAYS, [date(2024, 1, 1)])
     write_report(folder / "data", folder / "report.html")
     return (folder / "report.html").as_uri()

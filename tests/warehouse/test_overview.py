@@ -46,7 +46,6 @@ def with_star_days(folder: DataFolder, rows) -> None:
     path = folder.current / DATABASE
     path.chmod(0o644)
     with duckdb.connect(path) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS star_days (series VARCHAR, subject VARCHAR, starred_on DATE, retained_count BIGINT)")
         for row in rows:
             connection.execute(
                 "INSERT INTO star_days BY NAME SELECT ? AS series, 'x' AS subject, ? AS starred_on, ? AS retained_count", row
@@ -106,10 +105,9 @@ def test_stars_as_observed(tmp_path):
 
 
 def test_stars_as_retained(tmp_path):
-    """The days of a backfill are added up, the last day of a week standing for it; an empty table is as good as none."""
+    """The days of a backfill are added up, the last day of a week standing for it; without any nothing is retained."""
     folder = DataFolder(tmp_path)
     observed(folder, observation(1, "github:1001", stars_count=9))
-    with_star_days(folder, [])
     assert read(folder).stars[0].retained == []
     days = [(date(2026, 1, 1), 2), (date(2026, 1, 3), 3), (date(2026, 1, 20), 4)]
     with_star_days(folder, [("github:1001", *day) for day in days] + [("github:1002", date(2026, 1, 1), 8)])
@@ -133,7 +131,7 @@ def test_changes_since_the_publication_before(tmp_path):
     publish_packages(folder, "run-2", [member(n, stars_count=100) for n in range(1, 11)])
     publish_packages(folder, "run-3", [member(n, stars_count=100 + n % 2, latest_version=f"{n % 2}.0") for n in range(2, 12)])
     (folder.published / ".run-25.staging").mkdir()
-    shutil.copytree(folder.published / "run-1", folder.published / "run-9")
+    shutil.copytree(folder.published / "run-2", folder.published / "run-9")
     changes = read(folder).changes
     assert (changes.previous, changes.previous_as_of_at) == ("run-2", hour(24))
     assert [row["id"] for row in changes.new] == [11]
