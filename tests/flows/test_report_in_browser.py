@@ -5,16 +5,18 @@ Debian's chromium (or another on the path) is driven by Playwright; where there 
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from datetime import date, timedelta
 
-import duckdb
 import pytest
 
+from flows.backfilling import backfill_sequence
+from flows.past_window import BackfillOptions
 from flows.reporting import write_report
+from flows.sequence import run_step
 from sandbox.server import running
 from tests.conftest import NOW, Bench, prompt_world
-from warehouse.publication import DATABASE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -62,16 +64,11 @@ OUTLINED = """() => {
   const style = getComputedStyle(document.activeElement);
   return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
 }"""
-DAYS = """
-INSERT INTO star_days BY NAME
-SELECT DISTINCT series, subject, CAST(? AS DATE) + CAST(n AS INTEGER) AS starred_on, 3 AS retained_count
-FROM repo_observations, range(0, 400, 7) days(n)
-"""
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """A report of two harvests two days apart, with something changed, something hostile and something from a backfill in it."""
+    """A report of two harvests two days apart, with something changed, something hostile and the stars of two years in it."""
     folder = tmp_path_factory.mktemp("browser")
     with running(prompt_world(), clock=lambda: NOW) as services:
         bench = Bench(data=folder / "data", services=services)
@@ -79,10 +76,8 @@ def address(tmp_path_factory):
         services.world.change("llazzaro/django-scheduler", stars=1400, description="<script>document.title='run'</script>" + "W" * 300)
         bench.now = NOW + timedelta(days=2)
         bench.harvest()
-    path = (folder / "data" / "current" / DATABASE).resolve()
-    path.chmod(0o644)
-    with duckdb.connect(path) as connection:
-        connection.execute(DAYS, [date(2024, 1, 1)])
+        asked = BackfillOptions(since=date(2024, 1, 1), until=date(2026, 1, 31), fixed_now=bench.now)
+        asyncio.run(backfill_sequence(asked, bench.settings(), run_step=run_step, engine="none"))
     write_report(folder / "data", folder / "report.html")
     return (folder / "report.html").as_uri()
 
