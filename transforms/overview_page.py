@@ -6,9 +6,10 @@ its own Content-Security-Policy holds. Null is spelt *unknown*, never 0.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from transforms.drawings import bars_path, observed_paths, retained_path
 from transforms.overview import Overview, Row, Stars
 
+# Controls, halves of surrogates, non-characters; embeddings, overrides and isolates of writing direction (Unicode, UAX #9).
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+_BREAKS = re.compile("[\t\n\r\u2028\u2029]+")
 SHOWN = 50  # rows of one kind of change
 SHORT = 30  # a list of so many packages is shown unfolded
 STATES = ("ok", "shifted", "capped", "pending", "stale", "unsupported", "blocked", "gone")
@@ -70,9 +74,8 @@ def project_address(name: str) -> str:
 
 
 def plain_text(text: str | None) -> str:
-    """The text on one line, with a replacement character for what no page may hold."""
-    shown = (text or "").replace("\n", " ").replace("\t", " ").replace("\r", " ")
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown)
+    """The text on one line, with a replacement character for what no page may hold and for what would turn the writing round."""
+    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", _BREAKS.sub(" ", text or ""))
 
 
 def spell_count(number: int | None) -> str:
@@ -95,6 +98,12 @@ def spell_day(day: datetime | date | None) -> str:
     if day is None:
         return "unknown"
     return f"{day.astimezone(UTC) if isinstance(day, datetime) else day:%Y-%m-%d}"
+
+
+def spell_age(age: timedelta) -> str:
+    """Whole days, or whole hours below two days."""
+    hours = max(0, age // timedelta(hours=1))
+    return f"{hours} h" if hours < 48 else f"{hours // 24:,} d"  # noqa: PLR2004 - two days
 
 
 def states_of(row: Row) -> tuple[str, list[tuple[str, str]]]:
@@ -128,7 +137,7 @@ def _freshness(counts: Mapping[str, int]) -> dict[str, Any]:
 def _chart(stars: Stars) -> dict[str, Any]:
     known = [span for span in stars.observed if span[2] is not None]
     levels, leaps = observed_paths(stars.observed) if known else ("", "")
-    counts = [span[2] for span in known if span[2] is not None]
+    counts = [count for _, _, count in known if count is not None]
     return {
         "package": stars.package,
         "observed": known and {"levels": levels, "leaps": leaps, "low": min(counts), "high": max(counts), "newest": counts[-1]},
@@ -151,6 +160,7 @@ _ENVIRONMENT = Environment(
     loader=PackageLoader("transforms", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 _ENVIRONMENT.filters |= {
+    "age": spell_age,
     "bars": bars_path,
     "change": spell_change,
     "count": spell_count,

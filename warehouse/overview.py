@@ -74,8 +74,6 @@ SELECT DISTINCT ON (id, date_trunc('week', starred_on)) id, starred_on, given_co
 ORDER BY id, date_trunc('week', starred_on), starred_on DESC
 """
 
-_HAS_STAR_DAYS = "SELECT count(*) AS tables_count FROM duckdb_tables() WHERE database_name = 'publication' AND table_name = 'star_days'"
-
 _RUNS = """
 SELECT run_id, kind, started_at, outcome, requests_count, github_units_count, graphql_points_count, pypi_requests_count,
     forecast_units_count, forecast_points_count, forecast_pypi_requests_count, unchanged_count, waited_seconds, detail,
@@ -148,9 +146,8 @@ def _stars(publication: Publication, packages: list[Row]) -> list[Stars]:
     observed, retained = defaultdict(list), defaultdict(list)
     for row in _rows(publication, fill(_OBSERVED, series=_SERIES), ids):
         observed[row["id"]].append((row["observed_at"], row["confirmed_at"], row["stars_count"]))
-    if _rows(publication, _HAS_STAR_DAYS)[0]["tables_count"]:
-        for row in _rows(publication, fill(_RETAINED, series=_SERIES), ids):
-            retained[row["id"]].append((row["starred_on"], row["given_count"]))
+    for row in _rows(publication, fill(_RETAINED, series=_SERIES), ids):
+        retained[row["id"]].append((row["starred_on"], row["given_count"]))
     found = [Stars(package=row, observed=observed[row["id"]], retained=retained[row["id"]]) for row in packages]
     return [stars for stars in found if stars.retained or any(count is not None for _, _, count in stars.observed)]
 
