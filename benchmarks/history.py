@@ -42,12 +42,15 @@ SELECT i AS id, 'package-' || i AS slug, 'Package ' || i AS title, 1 AS category
 INSERT INTO made.main.grid_package_entries BY NAME
 SELECT i % 50 AS grid_id, i AS package_id, 'grid-' || (i % 50) AS grid, 'package-' || i AS package, at_day(0) AS known_at
 FROM range($n) t(i);
-INSERT INTO made.main.sightings
-SELECT at_day(d), facet, subject || i, series || i, 'run-' || d FROM range(365) u(d),
-    (VALUES ('head', 'github:o/p', 'github:'), ('project', 'pypi:p', 'pypi:p'), ('repo', 'github:o/p', 'github:'))
-        f(facet, subject, series),
-    range($n) t(i)
+INSERT INTO made.main.sighted_series
+SELECT facet, i + 1, subject || i, series || i FROM $facets, range($n) t(i);
+INSERT INTO made.main.sighting_spans
+SELECT at_day(d) + to_milliseconds(i), facet, 'run-' || d, i + 1, least(i + 25, $n)
+FROM range(365) u(d), $facets, range(0, $n, 25) t(i)
 """
+# What is asked of every subject each day, in batches of 25.
+_FACETS = """(VALUES ('head', 'github:o/p', 'github:'), ('project', 'pypi:p', 'pypi:p'), ('repo', 'github:o/p', 'github:'))
+    f(facet, subject, series)"""
 # Columns of each history, and after how many days each changes.
 _HISTORIES = {
     ("repo_observations", 7): """i AS repo_id, 'o/p' || i AS full_name, '' AS description, i + d AS stars_count, 3 AS watchers_count,
@@ -78,7 +81,7 @@ def make(path: Path, packages: int) -> None:
     attach(connection, path, "made", storage_version=STORAGE_VERSION)
     for table in PUBLIC_TABLES:
         make_public_table(connection, "made", table)
-    for statement in _ROWS.replace("$n", str(packages)).split(";"):
+    for statement in fill(_ROWS, n=str(packages), facets=_FACETS).split(";"):
         connection.execute(statement)
     fill_histories(connection, "made", packages, DAYS)
     connection.execute("USE made.main")

@@ -318,16 +318,28 @@ GRID_PACKAGE_ENTRIES = _entries(
 )
 ENTRY_TABLES = (PACKAGE_ENTRIES, CATEGORY_ENTRIES, GRID_ENTRIES, GRID_PACKAGE_ENTRIES)
 
-SIGHTINGS = Table(
-    name="sightings",
-    comment="Every time an answer said something of a subject, new or again: what a history row's confirmed_at was at any earlier time.",
-    key=("seen_at", "facet", "subject"),
+_FACET = Column("facet", pa.string(), "Which question: repo, head, weeks, participants, project or status.")
+SIGHTED_SERIES = Table(
+    name="sighted_series",
+    comment="Every subject with the series it was heard under, numbered within a facet; the view sightings puts names to sighting_spans.",
+    key=("facet", "number"),
     columns=(
-        Column("seen_at", INSTANT, "When the answer came."),
-        Column("facet", pa.string(), "Which question: repo, head, weeks, participants, project or status."),
+        _FACET,
+        Column("number", pa.int64(), "From 1, in the order of the first sighting."),
         Column("subject", pa.string(), "What was asked about."),
         Column("series", pa.string(), "The history it belongs to."),
+    ),
+)
+SIGHTING_SPANS = Table(
+    name="sighting_spans",
+    comment="Every time an answer said something, new or again, many subjects in a row; the view sightings has them one by one.",
+    key=("seen_at", "facet", "first_number"),
+    columns=(
+        Column("seen_at", INSTANT, "When the answer came."),
+        _FACET,
         Column("run_id", pa.string(), "The run that asked."),
+        Column("first_number", pa.int64(), "sighted_series.number of the first that was seen."),
+        Column("last_number", pa.int64(), "The last one; each between them was seen."),
     ),
 )
 
@@ -552,7 +564,8 @@ HISTORY_TABLES = (
 # What the store keeps between runs.
 STORE_TABLES = (
     *HISTORY_TABLES,
-    SIGHTINGS,
+    SIGHTED_SERIES,
+    SIGHTING_SPANS,
     RELEASES,
     COMMIT_DAYS,
     COMMIT_REACH,
@@ -578,7 +591,8 @@ PUBLIC_TABLES = (
     PERIOD_RECORDS,
     PARTICIPANTS,
     *HISTORY_TABLES,
-    SIGHTINGS,
+    SIGHTED_SERIES,
+    SIGHTING_SPANS,
     *ENTRY_TABLES,
     PUBLICATION,
     RUNS,

@@ -1,7 +1,7 @@
 """What the records were at any time, as SQL that every publication carries: the macros ``packages_as_of`` and ``payload_as_of``.
 
 They are built from nothing but what was known then. The *moment* is that of the publication which was the current one at the time
-asked for; of every history the row counts that was confirmed last by then, where ``sightings`` tell what its ``confirmed_at`` was. The
+asked for; of every history the row counts that was confirmed last by then, where sightings tell what its ``confirmed_at`` was. The
 rules are those of ``transforms/records.py`` and ``transforms/states.py``: at the moment of a publication the macro gives its table
 ``packages``, cell by cell. No macro reads a clock or the session's time zone.
 """
@@ -15,6 +15,7 @@ from transforms.schemas import FACET_TABLES, INSTANT, PACKAGES
 from transforms.states import GONE_AFTER, GONE_AFTER_SIGHTINGS
 from warehouse.database import fill
 from warehouse.history import GOOD
+from warehouse.sightings import SEEN
 
 # Column of a facet's history -> name under which it goes on; those of ``packages`` among them.
 VALUES: Mapping[str, Mapping[str, str]] = {
@@ -63,13 +64,16 @@ _MOMENT = """moment AS MATERIALIZED (
     SELECT published_at, as_of_at, coalesce(max_age_seconds, 72000) AS max_age_seconds FROM $schema.publications
     WHERE published_at <= $ts AND is_hindsight IS NOT TRUE ORDER BY published_at DESC LIMIT 1
 ), seen AS MATERIALIZED (
-    SELECT facet, subject, series, max(seen_at) AS seen_at FROM $schema.sightings
-    WHERE seen_at <= (SELECT as_of_at FROM moment) GROUP BY ALL
+    SELECT facet, subject, series, seen_at FROM ($seen) WHERE seen_at IS NOT NULL
 )"""
 
 # The rows of one history that were known at the moment, with confirmed_at and sighting_count as they were then; their values are fetched
 # by key once it is known which rows count.
-_ROWS = """${facet}_rows AS MATERIALIZED (
+_ROWS = """${facet}_missed AS MATERIALIZED (
+    SELECT r.series, r.observed_at, k.number FROM $schema.$table r CROSS JOIN moment m
+    JOIN $schema.sighted_series k ON k.series = r.series AND k.facet = '$facet'
+    WHERE r.outcome = 'missing' AND r.observed_at <= m.as_of_at AND r.confirmed_at > m.as_of_at
+), ${facet}_rows AS MATERIALIZED (
     SELECT t.series, t.observed_at, t.outcome,
         CASE WHEN t.confirmed_at <= m.as_of_at THEN t.confirmed_at ELSE greatest(t.observed_at, s.seen_at$held) END AS confirmed_at,
         CASE WHEN t.confirmed_at <= m.as_of_at THEN t.sighting_count ELSE n.runs_count END AS sighting_count$kept
@@ -77,9 +81,9 @@ _ROWS = """${facet}_rows AS MATERIALIZED (
     LEFT JOIN (SELECT series, max(seen_at) AS seen_at FROM seen WHERE facet = '$facet' GROUP BY series) s ON s.series = t.series
     LEFT JOIN (
         SELECT r.series, r.observed_at, count(DISTINCT g.run_id) AS runs_count
-        FROM $schema.$table r JOIN $schema.sightings g ON g.series = r.series AND g.facet = '$facet' AND g.seen_at >= r.observed_at
-        WHERE r.outcome = 'missing' AND r.confirmed_at > (SELECT as_of_at FROM moment) AND g.seen_at <= (SELECT as_of_at FROM moment)
-        GROUP BY ALL
+        FROM ${facet}_missed r JOIN $schema.sighting_spans g ON g.facet = '$facet' AND g.seen_at >= r.observed_at
+            AND r.number BETWEEN g.first_number AND g.last_number
+        WHERE g.seen_at <= (SELECT as_of_at FROM moment) GROUP BY ALL
     ) n ON n.series = t.series AND n.observed_at = t.observed_at$heads
     WHERE t.observed_at <= m.as_of_at
 )"""
@@ -258,7 +262,7 @@ def _spelt(column: str) -> str:
 def known_rows(facet: str, schema: str) -> str:
     """A query with one parameter, a time: the rows of a facet's history in ``schema`` as they were known at its moment."""
     facets = ("head", facet) if facet in ("weeks", "participants") else (facet,)
-    steps = [fill(_MOMENT, schema=schema, ts="(SELECT ts FROM asked)"), *[_rows(each, schema) for each in facets]]
+    steps = [_moment(schema, "(SELECT ts FROM asked)"), *[_rows(each, schema) for each in facets]]
     then = {"confirmed_at": "r.confirmed_at", "sighting_count": "r.sighting_count", "weeks_end_on": "r.read_on AS weeks_end_on"}
     columns = ", ".join(then.get(name, f"t.{name}") for name in FACET_TABLES[facet].names)
     asked = "asked AS (SELECT ?::TIMESTAMPTZ AS ts)"
@@ -269,7 +273,7 @@ def known_rows(facet: str, schema: str) -> str:
 
 def _steps() -> list[str]:
     return [
-        fill(_MOMENT, schema=HERE, ts="ts"),
+        _moment(HERE, "ts"),
         *[_rows(facet, HERE) for facet in FACET_TABLES],
         fill(_FOLLOWED, good=GOOD),
         *[_known(facet) for facet in FACET_TABLES],
@@ -277,6 +281,11 @@ def _steps() -> list[str]:
         _CONFIRMED,
         fill(_RECORDS, **{f"{facet}_state": _state(facet) for facet in (*REPO_FACETS, "project")}),
     ]
+
+
+def _moment(schema: str, ts: str) -> str:
+    seen = fill(SEEN, home=f"{schema}.", until="(SELECT as_of_at FROM moment)")
+    return fill(_MOMENT, schema=schema, ts=ts, seen=seen)
 
 
 def _rows(facet: str, schema: str) -> str:

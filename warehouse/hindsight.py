@@ -16,6 +16,7 @@ import pyarrow as pa
 from warehouse.as_of import payload_macro
 from warehouse.database import fill
 from warehouse.history import GOOD
+from warehouse.sightings import SEEN
 from warehouse.store import Store
 
 # Name and meaning of every column of ``packages_in_hindsight``, in order.
@@ -55,9 +56,8 @@ _STEPS = """versions AS MATERIALIZED (
     FROM grid_package_entries g, versions m
     WHERE g.known_at <= m.moment AND (g.ended_at IS NULL OR g.ended_at > m.moment) GROUP BY package_id
 ), followed AS MATERIALIZED (
-    SELECT subject, coalesce(
-        arg_max(series, seen_at) FILTER (WHERE seen_at <= ts), arg_min(series, seen_at)
-    ) AS series FROM sightings WHERE series LIKE 'github:%' AND series <> subject GROUP BY subject
+    SELECT subject, coalesce(arg_max(series, seen_at) FILTER (WHERE seen_at IS NOT NULL), arg_min(series, first_at)) AS series
+    FROM ($seen) WHERE series LIKE 'github:%' AND series <> subject GROUP BY subject
 ), day AS (
     SELECT (ts AT TIME ZONE 'UTC')::DATE AS ends_on
 ), covered AS MATERIALIZED (
@@ -134,4 +134,5 @@ def packages_in_hindsight(store: Store, at: datetime) -> pa.Table:
 
 
 def _packages_macro(kind: str, name: str) -> str:
-    return fill(_PACKAGES, kind=kind, name=name, steps=fill(_STEPS, good=GOOD), columns=", ".join(COLUMNS))
+    seen = fill(SEEN, home="", until="ts")
+    return fill(_PACKAGES, kind=kind, name=name, steps=fill(_STEPS, good=GOOD, seen=seen), columns=", ".join(COLUMNS))

@@ -14,7 +14,7 @@ For each series (one repository or project) of a history table:
 which follow from when it was said (the day weeks end on) and move on the newest row as it is confirmed. All else has to be known as it
 was at any time.
 
-Every answer, new or said again, is a *sighting*: the table of them tells what ``confirmed_at`` was at any earlier moment.
+Every answer, new or said again, is a *sighting* (sightings.py): they tell what ``confirmed_at`` was at any earlier moment.
 "Newest" is the row confirmed last.
 
 ``standings`` keeps for each subject and facet what was heard last, under which series and in which run: a subject whose repository was
@@ -29,6 +29,7 @@ import pyarrow as pa
 
 from transforms.schemas import HISTORY, Table
 from warehouse.database import columns_of, fill
+from warehouse.sightings import add_sightings
 
 GOOD = "('ok', 'capped', 'empty')"
 # Values that follow from when it was said: no change of what was said.
@@ -121,16 +122,6 @@ INSERT INTO store.main.$table BY NAME
 SELECT o.* FROM offered o JOIN tips t ON t.series = o.series AND o.observed_at <= t.confirmed_at
 """
 
-_SIGHT = """
-INSERT INTO store.main.sightings BY NAME
-SELECT DISTINCT ON (h.confirmed_at, h.subject) h.confirmed_at AS seen_at, ? AS facet, h.subject, h.series, h.run_id FROM heard h
-ANTI JOIN (
-    FROM store.main.sightings
-    WHERE facet = ? AND seen_at BETWEEN (SELECT min(confirmed_at) FROM heard) AND (SELECT max(confirmed_at) FROM heard)
-) s ON s.seen_at = h.confirmed_at AND s.subject = h.subject
-ORDER BY h.confirmed_at, h.subject
-"""
-
 _FORGET_STANDINGS = """
 DELETE FROM store.main.standings s USING newest n WHERE s.facet = ? AND s.subject = n.subject AND s.heard_at <= n.heard_at
 """
@@ -210,7 +201,7 @@ def join_history(connection: duckdb.DuckDBPyConnection, table: Table, facet: str
     connection.register("incoming", observations.select(table.names).cast(table.schema))
     for template in (_RESOLVE, _STAND, _OFFER, _TIP, _FOLD, _GROW, _APPEND, _APPEND_LATE):
         connection.execute(fill(template, **parts))
-    connection.execute(_SIGHT, [facet, facet])
+    add_sightings(connection, facet)
     connection.execute(_FORGET_STANDINGS, [facet])
     connection.execute(_ADD_STANDINGS, [facet, facet])
     connection.unregister("incoming")

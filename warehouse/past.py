@@ -21,7 +21,8 @@ from transforms.schemas import (
     PUBLICATIONS,
     RELEASES,
     RUNS,
-    SIGHTINGS,
+    SIGHTED_SERIES,
+    SIGHTING_SPANS,
     STAR_DAYS,
     Table,
 )
@@ -29,6 +30,7 @@ from warehouse.as_of import known_rows
 from warehouse.commit_days import join_commit_days
 from warehouse.database import columns_of, fill
 from warehouse.folder import DataFolder
+from warehouse.sightings import EACH_SIGHTING
 from warehouse.store import Store
 
 _PUBLISHED = """
@@ -38,8 +40,14 @@ WHERE published_at <= ? AND is_hindsight IS NOT TRUE ORDER BY published_at DESC 
 
 _STANDINGS = """
 INSERT INTO store.main.standings BY NAME
-SELECT subject, facet, series, '' AS outcome, seen_at AS heard_at, run_id FROM store.main.sightings
+SELECT subject, facet, series, '' AS outcome, seen_at AS heard_at, run_id FROM ($sightings)
 QUALIFY row_number() OVER (PARTITION BY facet, subject ORDER BY seen_at DESC, series) = 1
+"""
+
+_SIGHTED = """
+FROM store.main.sighted_series k WHERE EXISTS (
+    FROM store.main.sighting_spans s WHERE s.facet = k.facet AND k.number BETWEEN s.first_number AND s.last_number AND s.seen_at <= ?
+)
 """
 
 
@@ -67,7 +75,8 @@ def past_store(store: Store, folder: DataFolder, at: datetime) -> Iterator[tuple
     with Store(None, spill=folder.spill, is_read_only=False) as past:
         for facet, table in FACET_TABLES.items():
             _copy(store, past, table, known_rows(facet, "store.main"), [moment.published_at])
-        _copy(store, past, SIGHTINGS, "FROM store.main.sightings WHERE seen_at <= ?", [moment.as_of_at])
+        _copy(store, past, SIGHTED_SERIES, _SIGHTED, [moment.as_of_at])
+        _copy(store, past, SIGHTING_SPANS, "FROM store.main.sighting_spans WHERE seen_at <= ?", [moment.as_of_at])
         _copy(store, past, RELEASES, _standing(RELEASES, "observed_at"), [moment.as_of_at, moment.as_of_at])
         for table in ENTRY_TABLES:
             _copy(store, past, table, _standing(table, "known_at"), [moment.published_at, moment.published_at])
@@ -75,7 +84,7 @@ def past_store(store: Store, folder: DataFolder, at: datetime) -> Iterator[tuple
             query = fill("FROM store.main.$table WHERE $column <= ?", table=table.name, column=column)
             _copy(store, past, table, query, [moment.published_at])
         _copy(store, past, STAR_DAYS, "FROM store.main.star_days WHERE observed_at <= ?", [moment.as_of_at])
-        past.connection.execute(_STANDINGS)
+        past.connection.execute(fill(_STANDINGS, sightings=fill(EACH_SIGHTING, home="store.main.", condition="true")))
         with past.writing() as connection:
             weeks = connection.sql("FROM store.main.week_observations").to_arrow_table()
             heads = HEAD_OBSERVATIONS.schema.empty_table()

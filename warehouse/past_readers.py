@@ -20,7 +20,10 @@ _IN_FORCE = "SELECT $columns FROM $table WHERE known_at <= ? AND (ended_at IS NU
 
 _SOURCES = "SELECT repo_subject, project FROM packages WHERE id = ?"
 # The history that a subject belongs to now: a repository keeps its own through renames.
-_STOOD = "stood AS (SELECT arg_max(series, row(seen_at, facet = 'repo')) AS series FROM sightings WHERE subject = ?)"
+_STOOD = """stood AS (
+    SELECT arg_max(k.series, row(s.seen_at, k.facet = 'repo')) AS series FROM sighted_series k
+    JOIN sighting_spans s ON s.facet = k.facet AND k.number BETWEEN s.first_number AND s.last_number WHERE k.subject = ?
+)"""
 _FIGURES = """WITH $stood
 SELECT observed_at, confirmed_at, stars_count, forks_count FROM repo_observations
 WHERE series IN (SELECT series FROM stood) AND outcome IN $good ORDER BY observed_at"""

@@ -47,7 +47,7 @@ from warehouse.hindsight import hindsight_macros
 from warehouse.store import Store
 from warehouse.views import make_views
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 STORAGE_VERSION = "v1.4.0"  # DuckDB 1.4 is the oldest client that is promised to open it
 KEEP = 2
 DATABASE = "packhouse.duckdb"

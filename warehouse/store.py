@@ -46,7 +46,7 @@ from warehouse.listings import LISTINGS_DDL, join_listings
 from warehouse.star_days import join_star_days, known_stars
 from warehouse.validators import join_validators, validators_of
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _ROWS_AT_ONCE = 10_000
 _REBUILT = "rebuilt.duckdb"
 _LOG = "store.duckdb.wal"

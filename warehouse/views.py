@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import duckdb
 
 from warehouse.database import fill, literal
+from warehouse.sightings import EACH_SIGHTING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,8 +261,21 @@ FROM named n
 """,
 )
 
+SIGHTINGS = View(
+    name="sightings",
+    comment="Every time an answer said something of a subject, new or again: what a history row's confirmed_at was at any earlier time.",
+    columns={
+        "seen_at": "When the answer came.",
+        "facet": "Which question: repo, head, weeks, participants, project or status.",
+        "subject": "What was asked about.",
+        "series": "The history it belongs to.",
+        "run_id": "The run that asked.",
+    },
+    query=fill(EACH_SIGHTING, home="", condition="true"),
+)
+
 # In the order of the data dictionary.
-VIEWS = (PACKAGES_CURRENT, GRID_COMPARISON, STALENESS, RELEASE_CADENCE, RELEASE_LAG, BUS_FACTOR, MOVERS, REPO_ALIASES)
+VIEWS = (PACKAGES_CURRENT, GRID_COMPARISON, STALENESS, RELEASE_CADENCE, RELEASE_LAG, BUS_FACTOR, MOVERS, REPO_ALIASES, SIGHTINGS)
 
 
 def make_views(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:

@@ -58,7 +58,8 @@ def test_a_run_loaded_twice_is_loaded_once(folder):
     with open_store(folder, is_read_only=True) as store:
         assert {table.name: count(store, table.name) for table in STORE_TABLES if count(store, table.name)} == {
             REPOS: 1,
-            "sightings": 1,
+            "sighted_series": 1,
+            "sighting_spans": 1,
             "fetches": 1,
             "runs": 1,
             "findings": 1,
