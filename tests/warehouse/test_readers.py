@@ -135,6 +135,7 @@ def test_threads_share_a_publication(publication):
         ("SELECT * FROM packages WHERE id < 0", 0),
         ("SELECT ';' AS text", 1),
         ("SELECT timezone('Europe/Berlin', last_commit_at) FROM packages", 30),
+        ("SELECT x, n FROM range(3000) a(x) JOIN range(3000) b(n) ON x + 2998 < n", 1),
     ],
 )
 def test_reading_statements_are_answered(publication, sql, count):
