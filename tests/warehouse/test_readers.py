@@ -19,18 +19,25 @@ from warehouse.readers import open_current, open_publication, query
 from warehouse.views import VIEWS
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A data folder with thirty packages published."""
-    folder = DataFolder(tmp_path / "data")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A data folder with thirty packages published, which nobody changes."""
+    folder = DataFolder(tmp_path_factory.mktemp("made") / "data")
     publish_packages(folder, "run-1", [package(number) for number in range(1, 31)])
     return folder
 
 
 @pytest.fixture
-def publication(folder):
+def folder(made, tmp_path):
+    """A data folder of one's own with thirty packages published."""
+    shutil.copytree(made.root, tmp_path / "data", symlinks=True)
+    return DataFolder(tmp_path / "data")
+
+
+@pytest.fixture
+def publication(made):
     """The current publication, open."""
-    with open_current(folder) as publication:
+    with open_current(made) as publication:
         yield publication
 
 
@@ -227,7 +234,7 @@ def test_everything_else_is_refused_with_a_reason(publication, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidQuery, match="Next: "):
         query(publication, sql).read_all()
-    assert list(tmp_path.iterdir()) == [tmp_path / "data"]
+    assert list(tmp_path.iterdir()) == []
     assert publication.package(id=1) is not None
 
 
