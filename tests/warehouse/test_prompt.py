@@ -23,11 +23,18 @@ from warehouse.rows import write_rows
 from warehouse.terminal import history_file
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data folder with three packages published."""
+    folder = tmp_path_factory.mktemp("prompt") / "data"
+    publish_packages(DataFolder(folder), "run-1", [package(number) for number in (1, 2, 3)])
+    return folder
+
+
 @pytest.fixture
-def publication(tmp_path):
-    """Three packages, published and open."""
-    publish_packages(DataFolder(tmp_path / "data"), "run-1", [package(number) for number in (1, 2, 3)])
-    with open_current(DataFolder(tmp_path / "data")) as publication:
+def publication(data):
+    """The three, open."""
+    with open_current(DataFolder(data)) as publication:
         yield publication
 
 
@@ -170,12 +177,12 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path, publication):
+def terminal(tmp_path, data):
     """A function that opens the prompt on a terminal; what is still open at the end is closed."""
     opened = []
 
     def terminal(**variables):
-        opened.append(Terminal(tmp_path / "data", tmp_path / "home", **variables))
+        opened.append(Terminal(data, tmp_path / "home", **variables))
         opened[-1].until("packhouse>")
         return opened[-1]
 
