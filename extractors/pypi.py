@@ -21,23 +21,23 @@ SERIAL = "x-pypi-last-serial"
 
 
 def project_plan(
-    *, subject: str, name: str, facets: frozenset[str], is_conditional: bool = False, promised_serial: int | None = None
+    *, subject: str, name: str, facets: frozenset[str], believed: frozenset[str] = frozenset(), promised_serial: int | None = None
 ) -> Plan:
     """Ask for ``facets`` of one project by its PEP 503 ``name``; a redirect (a mirror that insists on another spelling) is followed.
 
     A project without a document is looked for in the index, whatever is due: its page there tells a quarantined or empty project
-    from a deleted one. ``promised_serial`` is the serial the index gave it; a document that is older is asked for again, once, by
-    the plan returned.
+    from a deleted one. What is ``believed`` of the facets is asked with the validator of its last answer. ``promised_serial`` is the
+    serial the index gave it; a document that is older is asked for again, once, by the plan returned.
     """
     has_page = STATUS in facets
     later: tuple[Plan, ...] = ()
     if PROJECT in facets:
-        answer, _ = yield from follow(_document(subject, name, is_conditional=is_conditional))
+        answer, _ = yield from follow(_document(subject, name, is_conditional=PROJECT in believed))
         has_page = has_page or answer.status == HTTPStatus.NOT_FOUND
         if promised_serial is not None and _is_behind(answer, promised_serial):
             later = (_later(subject, name, has_page=not has_page),)
     if has_page:
-        yield from follow(_page(subject, name, is_conditional=is_conditional))
+        yield from follow(_page(subject, name, is_conditional=STATUS in believed))
     return later
 
 

@@ -129,10 +129,10 @@ def converse(subject: str, facets: frozenset[str], manner: Manner) -> Conversati
     return Conversation(subject, plan)
 
 
-def converse_about_project(item: Due, promised_serial: int | None, *, is_conditional: bool) -> Conversation:
-    """The conversation with PyPI about one project."""
+def converse_about_project(item: Due, promised_serial: int | None, *, believed: frozenset[str] = frozenset()) -> Conversation:
+    """The conversation with PyPI about one project; facets that are believed are asked with validators."""
     name = item.subject.partition(":")[2]
-    plan = project_plan(subject=item.subject, name=name, facets=item.facets, is_conditional=is_conditional, promised_serial=promised_serial)
+    plan = project_plan(subject=item.subject, name=name, facets=item.facets, believed=believed, promised_serial=promised_serial)
     return Conversation(item.subject, plan)
 
 

@@ -141,7 +141,10 @@ def _begin(run: HarvestRun, inquiry: Inquiry, item: Due, told: tuple[Part, Answe
     """The first question about one subject, or what follows from the answer that landed before the run was interrupted."""
     if item.source == PYPI:
         promised = run.promised.get(item.subject)
-        yield converse_about_project(item, promised, is_conditional=promised is None and is_good(run, item.subject, PROJECT))
+        # A document that was promised to be newer is asked for whole; its page may well be as it was.
+        asked = item.facets if promised is None else item.facets - {PROJECT}
+        believed = frozenset(facet for facet in asked if is_good(run, item.subject, facet))
+        yield converse_about_project(item, promised, believed=believed)
     elif told is not None:
         yield from inquiry.settle(*told)
     elif item.is_probed:

@@ -107,7 +107,7 @@ class PastInquiry:
         """The first questions about one subject, less what landed."""
         if item.is_project:
             due = Due(subject=item.subject, facets=frozenset({PROJECT, STATUS}), stalest_at=NEVER)
-            yield converse_about_project(due, None, is_conditional=False)
+            yield converse_about_project(due, None)
         elif item.repo.repo_id is not None:
             yield from self._ask(item)
         elif (probe := self._landed.probed.get(item.subject)) is not None:

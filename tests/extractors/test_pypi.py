@@ -92,9 +92,9 @@ def test_what_is_not_missing_is_not_looked_for(said):
 
 def test_questions_are_conditional_where_wanted():
     """What did not change may be answered with 304."""
-    for is_conditional in (True, False):
-        asks, _ = converse(plan(BOTH, is_conditional=is_conditional), lambda _: OK)
-        assert [ask.is_conditional for ask in asks] == [is_conditional] * 2
+    for believed in (BOTH, frozenset({PROJECT}), frozenset({STATUS}), frozenset()):
+        asks, _ = converse(plan(BOTH, believed=believed), lambda _: OK)
+        assert [ask.is_conditional for ask in asks] == [PROJECT in believed, STATUS in believed]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_questions_are_conditional_where_wanted():
 )
 def test_a_document_older_than_promised_is_asked_for_again(said, is_behind):
     """By header or body, as number or text: below the promised serial it is an old copy and comes up once more, later."""
-    _, later = converse(plan(promised=100, is_conditional=True), lambda _: said)
+    _, later = converse(plan(promised=100, believed=BOTH), lambda _: said)
     assert len(later) == is_behind
     for again in later:
         asks, still = converse(again, lambda _: said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -338,15 +339,19 @@ def test_quarantined_deleted_and_empty_projects_are_told_apart(indexed: Bench) -
 
 
 def test_an_archived_project_is_noticed_by_the_slow_sweep(indexed: Bench) -> None:
-    """Archiving moves no serial; after thirty to forty days the status is read again."""
+    """Archiving moves no serial; after thirty to forty days the status is read again, of all others it is a 304."""
     indexed.harvest()
     indexed.services.world.set_status(SLUG, "archived")
     next_day(indexed)
     indexed.harvest()
     assert indexed.package(SLUG)["project_status"] == "active"
     indexed.now += timedelta(days=40)
+    indexed.services.ledger.clear()
     indexed.harvest()
     assert indexed.package(SLUG)["project_status"] == "archived"
+    said = Counter(line.status for line in indexed.services.ledger.lines(service="pypi") if line.path.startswith("/simple/"))
+    assert said[200] == 2, "the index and one page"
+    assert said[304] > 10
 
 
 def test_the_published_limits_hold_at_every_second(tmp_path: Path) -> None:
