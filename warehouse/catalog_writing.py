@@ -16,6 +16,7 @@ import csv
 import fcntl
 import io
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ from warehouse.errors import CatalogUnwritable
 STATE = ".import"
 FORMATS = ("csv", "parquet")
 CHUNK_ROWS = 65_536
+BEGINNING = 65_536  # bytes in which the header stands
 _NATIVE = {"id": pa.int64(), "show_pypi": pa.bool_(), "is_locked": pa.bool_(), "header": pa.bool_()}
 _NATIVE |= {"created": pa.timestamp("us", tz="UTC"), "modified": pa.timestamp("us", tz="UTC")}
 
@@ -152,9 +154,10 @@ def _extend_csv(path: Path | None, target: Path, columns: Sequence[str], rows: S
             with path.open("rb") as source:
                 shutil.copyfileobj(source, file)
                 source.seek(0)
-                header = source.readline()
-                end = "\r\n" if header.endswith(b"\r\n") else "\n"
-                order = [cell.strip() for cell in next(csv.reader([header.decode("utf-8-sig").rstrip("\r\n")]))]
+                beginning = source.read(BEGINNING).decode("utf-8-sig", "replace")
+                end = next(iter(re.findall(r"\r\n|\n|\r", beginning)), end)
+                rows_there = csv.reader(io.StringIO(beginning, newline=""))
+                order = [cell.strip() for cell in next(row for row in rows_there if row)]
             if rows:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) not in (b"\n", b"\r"):
