@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 
 from transforms.catalog import COLUMNS, Catalog, InvalidCatalog, Mistake, Sheet, read_catalog
 
+PIECE_ROWS = 65_536
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LAST_INSTANT = 253_402_300_800_000_000  # 10000-01-01 UTC in microseconds
@@ -159,32 +162,64 @@ def _quote_advice(error: str) -> str:
 
 def _read_parquet(data: bytes, file: str) -> Sheet:
     try:
-        with pq.ParquetFile(pa.BufferReader(data)) as opened:
-            table = opened.read()
+        opened = pq.ParquetFile(pa.BufferReader(data))
+        names = opened.schema_arrow.names
+        columns: list[ParquetCells | None] = []
+        mistakes: list[Mistake] = []
+        for name in names:
+            wanted = name in COLUMNS[Path(file).stem] and names.count(name) == 1
+            columns.append(ParquetCells(opened, name) if wanted else None)
+            try:
+                if columns[-1] is not None:
+                    columns[-1].check()
+            except (pa.ArrowException, UnicodeDecodeError) as error:
+                columns[-1] = None
+                mistakes.append(Mistake(file=file, line=None, column=name, message=f"the column cannot be read ({error}): write it again"))
     except (pa.ArrowException, OSError) as error:  # Arrow raises the latter for damage
         return _unreadable(file, f"the file is not Parquet that can be read ({str(error).splitlines()[0]}): write it again")
-    columns: list[list[object] | None] = []
-    mistakes: list[Mistake] = []
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        try:
-            columns.append(_cells(column))
-        except (pa.ArrowException, UnicodeDecodeError) as error:
-            columns.append(None)
-            mistakes.append(Mistake(file=file, line=None, column=name, message=f"the column cannot be read ({error}): write it again"))
     return Sheet(
         file=file,
-        header=tuple(table.column_names),
+        header=tuple(names),
         header_line=None,
-        lines=range(1, table.num_rows + 1),
+        lines=range(1, opened.metadata.num_rows + 1),
         columns=columns,
         mistakes=tuple(mistakes),
     )
 
 
-def _cells(column: pa.ChunkedArray) -> list[object]:
-    """Python values of an Arrow column: dates and times as datetimes in whole microseconds, naive ones meaning UTC."""
+class ParquetCells(Sequence[object]):
+    """The cells of one column as Python values, decoded each time they are walked through and never held together.
+
+    Dates and times are datetimes in whole microseconds, naive ones meaning UTC.
+    """
+
+    def __init__(self, opened: pq.ParquetFile, name: str) -> None:
+        self._opened, self._name = opened, name
+
+    def check(self) -> None:
+        """Decode all of the column once; raises ArrowException or UnicodeDecodeError where that cannot be done."""
+        for column in self._pieces():
+            column.validate(full=True)
+
+    def __len__(self) -> int:
+        return int(self._opened.metadata.num_rows)
+
+    def __iter__(self) -> Iterator[object]:
+        for column in self._pieces():
+            yield from column.to_pylist()
+
+    def __getitem__(self, row: Any) -> Any:
+        return next(islice(iter(self), row, None))
+
+    def _pieces(self) -> Iterator[pa.Array]:
+        for batch in self._opened.iter_batches(batch_size=PIECE_ROWS, columns=[self._name]):
+            yield _timely(batch.column(0))
+
+
+def _timely(column: pa.Array) -> pa.Array:
+    """The column with dates and times in microseconds of UTC."""
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        column = column.dictionary_decode()
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("us"))
     if pa.types.is_timestamp(column.type):
@@ -192,4 +227,4 @@ def _cells(column: pa.ChunkedArray) -> list[object]:
         ticks = pc.min_max(column.cast(pa.int64())).as_py()
         if ticks["min"] is not None and (ticks["min"] < _FIRST_INSTANT or ticks["max"] >= _LAST_INSTANT):
             raise pa.ArrowInvalid("a time lies outside the years 1 to 9999")
-    return list(column.to_pylist())
+    return column
