@@ -9,8 +9,11 @@ reading goes on wherever it can, so that all are found at once.
 from __future__ import annotations
 
 import csv
+import gc
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,12 +28,25 @@ PIECE_ROWS = 65_536
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LAST_INSTANT = 253_402_300_800_000_000  # 10000-01-01 UTC in microseconds
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_INSTANT = -62_135_596_800_000_000  # 0001-01-01 UTC
 
 
 def load_catalog(folder: Path) -> Catalog:
     """Read and check the catalog in ``folder``; raises InvalidCatalog with every mistake of all four files."""
     return load_with_files(folder)[0]
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Make millions of objects, none of them garbage, without looking for garbage among them again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def load_with_files(folder: Path) -> tuple[Catalog, dict[str, bytes]]:
@@ -41,13 +57,14 @@ def load_with_files(folder: Path) -> tuple[Catalog, dict[str, bytes]]:
         message = f"the folder cannot be read ({error.strerror}): write the four files of the catalog there, or name another folder"
         raise InvalidCatalog([Mistake(file=str(folder), line=None, column=None, message=message)]) from None
     files: dict[str, bytes] = {}
-    sheets = {name: _read_file(folder, name, present, files) for name in COLUMNS}
-    return read_catalog(sheets), files
+    with _without_collecting():
+        return read_catalog({name: _read_file(folder, name, present, files) for name in COLUMNS}), files
 
 
 def parse_catalog(files: Mapping[str, bytes]) -> Catalog:
     """Read and check a catalog from the bytes of its files by name (``packages.csv`` or ``packages.parquet``); raises InvalidCatalog."""
-    return read_catalog({Path(file).stem: _parse(file, data) for file, data in files.items()})
+    with _without_collecting():
+        return read_catalog({Path(file).stem: _parse(file, data) for file, data in files.items()})
 
 
 def _parse(file: str, data: bytes) -> Sheet:
@@ -206,7 +223,7 @@ class ParquetCells(Sequence[object]):
 
     def __iter__(self) -> Iterator[object]:
         for column in self._pieces():
-            yield from column.to_pylist()
+            yield from _values(column)
 
     def __getitem__(self, row: Any) -> Any:
         return next(islice(iter(self), row, None))
@@ -214,6 +231,17 @@ class ParquetCells(Sequence[object]):
     def _pieces(self) -> Iterator[pa.Array]:
         for batch in self._opened.iter_batches(batch_size=PIECE_ROWS, columns=[self._name]):
             yield _timely(batch.column(0))
+
+
+def _values(column: pa.Array) -> list[object]:
+    """The Python values of a column; what Arrow gives slowly one by one, by way of NumPy."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return list(column.to_numpy(zero_copy_only=False).tolist())
+    if column.null_count:
+        return list(column.to_pylist())
+    if pa.types.is_timestamp(column.type):
+        return [_EPOCH + timedelta(microseconds=tick) for tick in column.cast(pa.int64()).to_numpy().tolist()]
+    return list(column.to_numpy().tolist() if pa.types.is_integer(column.type) else column.to_pylist())
 
 
 def _timely(column: pa.Array) -> pa.Array:
