@@ -30,6 +30,10 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 HERE = Path(__file__).resolve().parent
 DEMO_NOW = datetime(2026, 2, 15, 22, 19, 55, 437989, tzinfo=UTC)  # the moment the sample record was fetched
 DEMO_PACKAGE = "django-scheduler"
+SOURCE_KINDS = (  # as in transforms/source_kinds.py, which --help does not wait for
+    *("names", "requirements", "pyproject", "uv-lock", "pylock", "cyclonedx", "spdx"),
+    *("classifier-list", "django-packages", "pypi-index"),
+)
 DEMO_SQL = """\
 select slug, stars_count as stars, forks_count as forks, latest_version as version, list_sum(weeks) as commits_52_weeks, weeks_state
 from packages order by stars_count desc nulls last limit 8"""
@@ -493,6 +497,44 @@ def check(*, is_json: bool, **places: str | None) -> None:
         )
 
 
+@catalog.command(name="import")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
+@click.option("--from", "kind", type=click.Choice(SOURCE_KINDS), help="What the sources are; without it each is told by name and content.")
+@click.option("--into", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of the catalog; made when missing.")
+@click.option("--format", "style", type=click.Choice(["csv", "parquet"]), help="Format of the files (default: as they are, or csv).")
+@click.option("--category", metavar="SLUG", help="Category of new packages; needed when the catalog has several.")
+@click.option("--update", "is_update", is_flag=True, help="Add what is new to a catalog that is there; its rows stay as they are.")
+@click.option("--no-urls", "has_urls", is_flag=True, default=True, flag_value=False, help="Do not ask PyPI; no repositories, no check.")
+@click.option("--skip-invalid", "is_lenient", is_flag=True, help="Leave out what cannot be read, and say so.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask PyPI about the next N projects only; the rest comes next time.")
+@click.option("--now", "fixed_now", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), hidden=True, help="A clock that stands still.")
+@_as_json
+def import_(*, kind: str | None, is_json: bool, **given: Any) -> None:
+    """Make a catalog of the packages that SOURCEs name: files, - for stdin, or the address of a Django Packages API.
+
+    Repositories are found by what PyPI says of each project. Every mistake is told at once with file and line; exit 2, nothing written.
+
+    \b
+    Examples:
+      packhouse catalog import requirements.txt uv.lock --into ./catalog
+      packhouse catalog import bom.cdx.json --into ./catalog --update --category apps
+      packhouse catalog import https://djangopackages.org --into ./catalog
+      packhouse catalog import --from pypi-index --into ./pypi --format parquet --limit 10000
+    """
+    from flows.import_options import ImportOptions
+    from flows.importing import import_catalog
+    from transforms.source_kinds import Kind
+
+    done = import_catalog(ImportOptions(kind=Kind(kind) if kind else None, **given), _settings(), sys.stdin.buffer)
+    for line in done.notes():
+        _say(line)
+    if is_json:
+        _print_json(done.as_json())
+    else:
+        click.echo(done.sentence())
+    sys.exit(done.exit_code)
+
+
 @cli.command()
 @click.option("--data", default="data-demo", show_default=True, metavar="FOLDER", help="Data folder of the demo.")
 @_engine
@@ -668,6 +710,7 @@ def _explain(error: Exception) -> int | None:
     """Print what a declared error means and return the exit code; ``None`` for an error nobody declared."""
     from api.server import CannotServe
     from flows.engine import EngineUnavailable
+    from flows.import_options import ImportRefused, ImportStopped
     from flows.past_runs import BackfillInterrupted
     from flows.past_window import InvalidWindow
     from flows.runs import UnknownPackages
@@ -679,10 +722,10 @@ def _explain(error: Exception) -> int | None:
     if isinstance(error, InvalidCatalog):
         _say(format_mistakes(error.mistakes))
         return 2
-    if isinstance(error, InvalidSettings | UnknownPackages | InvalidWindow):
+    if isinstance(error, InvalidSettings | UnknownPackages | InvalidWindow | ImportRefused):
         _say(str(error))
         return 2
-    if isinstance(error, WarehouseError | CannotServe | EngineUnavailable | HarvestInterrupted | BackfillInterrupted):
+    if isinstance(error, WarehouseError | CannotServe | EngineUnavailable | HarvestInterrupted | BackfillInterrupted | ImportStopped):
         _say(str(error))
         return 1
     return None

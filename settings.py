@@ -89,7 +89,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
 
 
-def _service(text: str) -> str:
+def parse_service(text: str) -> str:
     """Address of a service we send to: encrypted, or on this machine."""
     address, host = _split(text)
     if address.startswith("http:") and not _is_loopback(host):
@@ -225,7 +225,7 @@ FIELDS: tuple[Field, ...] = (
         name="github_api_url",
         variable="PACKHOUSE_GITHUB_API_URL",
         default="https://api.github.com",
-        parse=_service,
+        parse=parse_service,
         meaning="GitHub's REST API, or that of a GitHub Enterprise Server.",
     ),
     Field(
@@ -250,7 +250,9 @@ FIELDS: tuple[Field, ...] = (
         parse=_switch,
         meaning="on: with a token, ask GitHub about many repositories at once by GraphQL; off: by REST alone.",
     ),
-    Field(name="pypi_url", variable="PACKHOUSE_PYPI_URL", default="https://pypi.org", parse=_service, meaning="The Python package index."),
+    Field(
+        name="pypi_url", variable="PACKHOUSE_PYPI_URL", default="https://pypi.org", parse=parse_service, meaning="The Python package index."
+    ),
     Field(
         name="pypi_index_threshold",
         variable="PACKHOUSE_PYPI_INDEX_THRESHOLD",

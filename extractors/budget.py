@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from extractors.allowance import Account, Allowance
-from extractors.conversation import ANONYMOUS, GITHUB, GRAPHQL, PYPI
+from extractors.conversation import ANONYMOUS, CATALOG_API, GITHUB, GRAPHQL, PYPI
 from extractors.judgement import Judgement, Verdict, read_date
 from extractors.windows import Points, Seconds
 
-SERVICES: Mapping[str, str] = {GITHUB: "GitHub", GRAPHQL: "GitHub GraphQL", PYPI: "PyPI"}
+SERVICES: Mapping[str, str] = {GITHUB: "GitHub", GRAPHQL: "GitHub GraphQL", PYPI: "PyPI", CATALOG_API: "the catalog's API"}
 
 TOKEN_LIMIT = 5000
 ANONYMOUS_LIMIT = 60

@@ -13,6 +13,7 @@ from datetime import datetime
 
 GITHUB = "github"
 PYPI = "pypi"
+CATALOG_API = "catalog"  # a Django Packages v4 API, of which an import asks
 # GitHub counts its GraphQL API on a meter of its own; everything else of a source is on the source's.
 GRAPHQL = "graphql"
 
@@ -38,6 +39,7 @@ PROBE = "probe"  # POST /graphql: counters and newest commit of many repositorie
 HISTORY = "history"  # POST /graphql: one page of the commits since a moment, for each of many repositories
 PAST = "past"  # POST /graphql: one page of the commits of a window of the past, for each of many repositories
 INDEX = "index"  # GET /simple/ as JSON: every project with its serial
+PAGE = "page"  # GET /api/v4/{list}/, one page after the other: a catalog's own lists
 BATCHED = frozenset({PROBE, HISTORY, PAST})
 
 

@@ -48,6 +48,13 @@ def index_plan(then: Callable[[Answer], None]) -> Plan:
     return ()
 
 
+def document_plan(subject: str, name: str, then: Callable[[Answer], None]) -> Plan:
+    """Ask for the document of one project by its PEP 503 ``name`` and nothing else, and call ``then`` with the last answer."""
+    answer, _ = yield from follow(_document(subject, name, is_conditional=False))
+    then(answer)
+    return ()
+
+
 def _later(subject: str, name: str, *, has_page: bool) -> Plan:
     """Ask for the document once more, and for the page when it is gone by now and the page was not asked for."""
     answer, _ = yield from follow(_document(subject, name, is_conditional=False))

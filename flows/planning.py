@@ -69,6 +69,7 @@ def find_due(
     landed = landed or {}
     due: list[Due] = []
     fresh = 0
+    sets: dict[frozenset[str], frozenset[str]] = {}  # a million subjects are due for a dozen different sets of facets
     for subject in subjects:
         # What GraphQL does not show (blocked, private) is asked by REST, and so is every project.
         is_probed = has_probe and subject.startswith(GITHUB) and _outcome(subject, REPO, last) != "blocked"
@@ -76,6 +77,7 @@ def find_due(
         fresh += len(FACETS[subject.partition(":")[0]]) - len(wanted)
         if wanted:
             times = [answer.confirmed_at if (answer := last.get((subject, facet))) else NEVER for facet in wanted]
+            wanted = sets.setdefault(wanted, wanted)
             due.append(Due(subject=subject, facets=wanted, stalest_at=min(times), is_probed=is_probed))
     due.sort(key=lambda item: (item.stalest_at, item.subject))
     return due, fresh

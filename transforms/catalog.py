@@ -185,7 +185,9 @@ def read_catalog(sheets: Mapping[str, Sheet]) -> Catalog:
     check_known(packages, "category", categories)
     check_known(memberships, "grid", grids)
     check_known(memberships, "package", packages)
-    pairs = list(zip(memberships.values.get("grid", ()), memberships.values.get("package", ()), strict=False))
+    slugs = {slug: slug for slug in packages.values.get("slug", ())}  # the same text is held once
+    members = [slugs.get(name, name) for name in memberships.values.pop("package", ())]
+    pairs = list(zip(memberships.values.get("grid", ()), members, strict=False))
     check_unique(memberships, "package", [None if None in pair else pair for pair in pairs], lambda key: f"{key[1]} in the grid {key[0]}")
     mistakes = [mistake for reading in readings.values() for mistake in _in_order(reading)]
     if mistakes:
@@ -210,11 +212,14 @@ def _rows(reading: Reading) -> Iterator[dict[str, Any]]:
 
 
 def _entry(*, repo_url: tuple[str, RepoReference] | None, pypi_url: tuple[str, ProjectName] | None, **curated: Any) -> Entry:
+    slug = curated["slug"]
+    if curated["title"] == slug:
+        curated["title"] = slug  # the same text is held once
     return Entry(
         repo_url=repo_url and repo_url[0],
         repo=repo_url and repo_url[1],
         pypi_url=pypi_url and pypi_url[0],
-        project=pypi_url and pypi_url[1],
+        project=pypi_url and (slug if pypi_url[1] == slug else pypi_url[1]),
         **curated,
     )
 

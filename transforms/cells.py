@@ -103,6 +103,8 @@ def parse_flag(cell: str | bool | None) -> bool:  # noqa: FBT001 - the cell is a
 def parse_instant(cell: str | datetime | None) -> datetime:
     """Read an ISO 8601 date and time as aware UTC in whole microseconds; without an offset it means UTC, without a time midnight."""
     if isinstance(cell, datetime):
+        if cell.tzinfo is UTC:
+            return cell
         value = cell
     else:
         text = (cell or "").strip()

@@ -59,6 +59,20 @@ def read_index(body: bytes) -> Iterator[tuple[str, int]]:
         raise InvalidAnswer(["no project is listed"])
 
 
+def read_listed_names(body: bytes) -> Iterator[str]:
+    """Read the names at the root of the index as spelt there, with or without serials. Raises InvalidAnswer when it is no list."""
+    start = body.find(_LISTED)
+    if start < 0 or not body.lstrip().startswith(b"{") or not body.rstrip().endswith(b"}"):
+        raise InvalidAnswer(["the body is no list of projects"])
+    for found in _ENTRY.finditer(body, start):
+        try:
+            entry = orjson.loads(found[0])
+            if "name" in entry:
+                yield text(entry["name"])
+        except (orjson.JSONDecodeError, ValueError):
+            raise InvalidAnswer(["a project has no name"]) from None
+
+
 def decipher_index(body: bytes, names: Container[str]) -> dict[str, int] | None:
     """Give the serial of each of ``names`` (PEP 503) that the root of the index lists; ``None`` when it cannot be relied on."""
     try:

@@ -37,7 +37,7 @@ _GITLAB_PLACES = frozenset({"-", "tree", "blob", "raw", "commits", "commit", "is
 _SHOWN = 80
 
 # The spelling nearly every entry has, read without taking an address apart: a third of the time of a large catalog.
-_PLAIN_REPO = re.compile(r"https?://github\.com/([A-Za-z0-9_-]{1,100})/([A-Za-z0-9_-]{1,100})")
+_PLAIN_REPO = re.compile(r"https?://(?:www\.)?github\.com/([A-Za-z0-9_-]{1,100})/([A-Za-z0-9_-]{1,100})(?:\.git)?/?")
 _PLAIN_PROJECT = re.compile(r"https?://pypi\.(?:python\.)?org/(?:pypi|project)/([A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*)/?")
 
 _CREDENTIALS = re.compile(r"(//)[^/?#]*@")

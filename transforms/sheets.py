@@ -16,6 +16,7 @@ from transforms.references import shown
 # The reader decodes bytes that are no UTF-8 to lone surrogates and reports them itself.
 _UNDECODED = re.compile(r"[\ud800-\udfff]")
 _MOST_NAMES_LISTED = 12
+_FEW = frozenset({"category", "grid"})  # columns in which few names stand often: each is held once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +118,19 @@ def _parse_column(reading: Reading, name: str, cells: Sequence[Any]) -> None:
         reading.report_row(first, name, f"the column holds values of type {type(cells[first]).__name__}: store {kind.advice}")
         return
     parse = kind.parse
-    if name == "slug":
-        reading.names = frozenset(cell.strip() for cell in cells if cell) if reading.sheet.is_complete else None
+    names: set[str] | None = set() if name == "slug" else None
+    shared: dict[str, str] | None = {} if name in _FEW else None
     for row, cell in enumerate(cells):
+        if names is not None and cell:
+            names.add(cell.strip())
         try:
-            values[row] = parse(cell)
+            value = parse(cell)
+            values[row] = value if shared is None else shared.setdefault(value, value)
         except ValueError as error:
             if not (isinstance(cell, str) and _UNDECODED.search(cell)):
                 reading.report_row(row, name, str(error))
+    if names is not None:
+        reading.names = frozenset(names) if reading.sheet.is_complete else None
 
 
 def check_unique(reading: Reading, column: str, keys: Sequence[Hashable], say: Callable[[Any], str]) -> None:

@@ -9,9 +9,14 @@ reading goes on wherever it can, so that all are found at once.
 from __future__ import annotations
 
 import csv
+import gc
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,15 +24,29 @@ import pyarrow.parquet as pq
 
 from transforms.catalog import COLUMNS, Catalog, InvalidCatalog, Mistake, Sheet, read_catalog
 
+PIECE_ROWS = 65_536
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LAST_INSTANT = 253_402_300_800_000_000  # 10000-01-01 UTC in microseconds
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_INSTANT = -62_135_596_800_000_000  # 0001-01-01 UTC
 
 
 def load_catalog(folder: Path) -> Catalog:
     """Read and check the catalog in ``folder``; raises InvalidCatalog with every mistake of all four files."""
     return load_with_files(folder)[0]
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Make millions of objects, none of them garbage, without looking for garbage among them again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def load_with_files(folder: Path) -> tuple[Catalog, dict[str, bytes]]:
@@ -38,13 +57,14 @@ def load_with_files(folder: Path) -> tuple[Catalog, dict[str, bytes]]:
         message = f"the folder cannot be read ({error.strerror}): write the four files of the catalog there, or name another folder"
         raise InvalidCatalog([Mistake(file=str(folder), line=None, column=None, message=message)]) from None
     files: dict[str, bytes] = {}
-    sheets = {name: _read_file(folder, name, present, files) for name in COLUMNS}
-    return read_catalog(sheets), files
+    with _without_collecting():
+        return read_catalog({name: _read_file(folder, name, present, files) for name in COLUMNS}), files
 
 
 def parse_catalog(files: Mapping[str, bytes]) -> Catalog:
     """Read and check a catalog from the bytes of its files by name (``packages.csv`` or ``packages.parquet``); raises InvalidCatalog."""
-    return read_catalog({Path(file).stem: _parse(file, data) for file, data in files.items()})
+    with _without_collecting():
+        return read_catalog({Path(file).stem: _parse(file, data) for file, data in files.items()})
 
 
 def _parse(file: str, data: bytes) -> Sheet:
@@ -159,32 +179,75 @@ def _quote_advice(error: str) -> str:
 
 def _read_parquet(data: bytes, file: str) -> Sheet:
     try:
-        with pq.ParquetFile(pa.BufferReader(data)) as opened:
-            table = opened.read()
+        opened = pq.ParquetFile(pa.BufferReader(data))
+        names = opened.schema_arrow.names
+        columns: list[ParquetCells | None] = []
+        mistakes: list[Mistake] = []
+        for name in names:
+            wanted = name in COLUMNS[Path(file).stem] and names.count(name) == 1
+            columns.append(ParquetCells(opened, name) if wanted else None)
+            try:
+                if columns[-1] is not None:
+                    columns[-1].check()
+            except (pa.ArrowException, UnicodeDecodeError) as error:
+                columns[-1] = None
+                mistakes.append(Mistake(file=file, line=None, column=name, message=f"the column cannot be read ({error}): write it again"))
     except (pa.ArrowException, OSError) as error:  # Arrow raises the latter for damage
         return _unreadable(file, f"the file is not Parquet that can be read ({str(error).splitlines()[0]}): write it again")
-    columns: list[list[object] | None] = []
-    mistakes: list[Mistake] = []
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        try:
-            columns.append(_cells(column))
-        except (pa.ArrowException, UnicodeDecodeError) as error:
-            columns.append(None)
-            mistakes.append(Mistake(file=file, line=None, column=name, message=f"the column cannot be read ({error}): write it again"))
     return Sheet(
         file=file,
-        header=tuple(table.column_names),
+        header=tuple(names),
         header_line=None,
-        lines=range(1, table.num_rows + 1),
+        lines=range(1, opened.metadata.num_rows + 1),
         columns=columns,
         mistakes=tuple(mistakes),
     )
 
 
-def _cells(column: pa.ChunkedArray) -> list[object]:
-    """Python values of an Arrow column: dates and times as datetimes in whole microseconds, naive ones meaning UTC."""
+class ParquetCells(Sequence[object]):
+    """The cells of one column as Python values, decoded each time they are walked through and never held together.
+
+    Dates and times are datetimes in whole microseconds, naive ones meaning UTC.
+    """
+
+    def __init__(self, opened: pq.ParquetFile, name: str) -> None:
+        self._opened, self._name = opened, name
+
+    def check(self) -> None:
+        """Decode all of the column once; raises ArrowException or UnicodeDecodeError where that cannot be done."""
+        for column in self._pieces():
+            column.validate(full=True)
+
+    def __len__(self) -> int:
+        return int(self._opened.metadata.num_rows)
+
+    def __iter__(self) -> Iterator[object]:
+        for column in self._pieces():
+            yield from _values(column)
+
+    def __getitem__(self, row: Any) -> Any:
+        return next(islice(iter(self), row, None))
+
+    def _pieces(self) -> Iterator[pa.Array]:
+        for batch in self._opened.iter_batches(batch_size=PIECE_ROWS, columns=[self._name]):
+            yield _timely(batch.column(0))
+
+
+def _values(column: pa.Array) -> list[object]:
+    """The Python values of a column; what Arrow gives slowly one by one, by way of NumPy."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return list(column.to_numpy(zero_copy_only=False).tolist())
+    if column.null_count:
+        return list(column.to_pylist())
+    if pa.types.is_timestamp(column.type):
+        return [_EPOCH + timedelta(microseconds=tick) for tick in column.cast(pa.int64()).to_numpy().tolist()]
+    return list(column.to_numpy().tolist() if pa.types.is_integer(column.type) else column.to_pylist())
+
+
+def _timely(column: pa.Array) -> pa.Array:
+    """The column with dates and times in microseconds of UTC."""
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        column = column.dictionary_decode()
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("us"))
     if pa.types.is_timestamp(column.type):
@@ -192,4 +255,4 @@ def _cells(column: pa.ChunkedArray) -> list[object]:
         ticks = pc.min_max(column.cast(pa.int64())).as_py()
         if ticks["min"] is not None and (ticks["min"] < _FIRST_INSTANT or ticks["max"] >= _LAST_INSTANT):
             raise pa.ArrowInvalid("a time lies outside the years 1 to 9999")
-    return list(column.to_pylist())
+    return column

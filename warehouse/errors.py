@@ -7,6 +7,7 @@ WarehouseError
 ├── StoreUnusable           the store is corrupt, of a newer schema, or refused a statement; replay rebuilds it
 ├── PublicationFailed       a publication could not be written; ``current`` has not moved
 ├── ExportFailed            files for others could not be written; those of the last export are untouched
+├── CatalogUnwritable       an import cannot write in the catalog's folder; the catalog is as it was
 ├── NothingPublished        there is no publication to read
 ├── OutputUnwritable        a file asked for outside the data folder cannot be written
 └── InvalidQuery            a query was refused or cannot be answered
@@ -50,6 +51,10 @@ class PublicationFailed(WarehouseError):
 
 class ExportFailed(WarehouseError):
     """Files for others could not be written; those of the last export are untouched."""
+
+
+class CatalogUnwritable(WarehouseError):
+    """An import cannot write in the folder of the catalog; the catalog is as it was."""
 
 
 class NothingPublished(WarehouseError):

@@ -179,10 +179,11 @@ class Store:
     def last_outcomes(self) -> dict[tuple[str, str], tuple[str, datetime, str]]:
         """What was heard last, when and in which run: ``{(subject, facet): (outcome, confirmed_at, run_id)}``."""
         outcomes = {}
+        subjects: dict[str, str] = {}  # the name of a subject is held once, however many facets it has
         with self._reading():
             for batch in self.connection.sql(fill(LAST_OUTCOMES, good=GOOD)).to_arrow_reader(_ROWS_AT_ONCE):
                 for subject, facet, outcome, heard_at, run_id in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    outcomes[subject, intern(facet)] = (intern(outcome), heard_at, intern(run_id))
+                    outcomes[subjects.setdefault(subject, subject), intern(facet)] = (intern(outcome), heard_at, intern(run_id))
         return outcomes
 
     def known_days(self, from_on: date, until_on: date) -> tuple[dict[str, list[tuple[date, date]]], dict[str, tuple[date, date, int]]]:
