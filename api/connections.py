@@ -1,13 +1,17 @@
 """What a connection may cost: the head of a request is small and complete within some seconds, and a body ends the connection.
 
+A request whose answer the application knows at once (``repeats.py``) is answered where its head was read, without a task.
 Nothing here reads bodies. So no byte of one can ever be taken for the next request, whatever a proxy in front made of its length.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from api.repeats import AnswersAtOnce, Call
 
 PATIENCE = 20.0  # seconds for the head of a request, counted from the connection or from the last answer
 LARGEST_HEAD = 65_536  # bytes
@@ -24,10 +28,18 @@ class HurriedProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _waited_for = 0  # bytes of a head that is not complete
     _is_ended = False  # the asker has sent all it will
+    _swift: AnswersAtOnce | None = None
+    _address: str | None = None
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if hasattr(self.app, "at_once"):
+            self._swift = self.app
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Begin to wait."""
         super().connection_made(transport)
+        self._address = self.client[0] if self.client else None
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -37,6 +49,37 @@ class HurriedProtocol(HttpToolsProtocol):
         if self._waited_for > LARGEST_HEAD:
             self._refuse(_TOO_LARGE)
         self._watch()
+
+    def on_headers_complete(self) -> None:
+        """Answer now what is known at once; for anything else begin a task."""
+        if not self._answer_at_once():
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body, unless its request is answered already."""
+        if self.cycle is not None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Know that a request is whole, unless it is answered already."""
+        if self.cycle is not None:
+            super().on_message_complete()
+
+    def _answer_at_once(self) -> bool:
+        parser = self.parser
+        if self._swift is None or not self._is_waiting() or self.flow.write_paused or self.transport.is_closing():
+            return False
+        if parser.get_method() != b"GET" or not parser.should_keep_alive() or parser.get_http_version() != "1.1":
+            return False
+        call = Call(self.url, self.headers, self.scheme or "http", self._address)
+        if self._swift.at_once(call, self._send_at_once) is None:
+            return False
+        self.on_response_complete()
+        return True
+
+    def _send_at_once(self, status: int, written: bytes) -> None:
+        dates = [b"%s: %s\r\n" % header for header in self.server_state.default_headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *dates, written]))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn closes at once, before what was asked is answered
         """Answer what was asked before the asker closed its side; returns whether the connection must stay open for it."""

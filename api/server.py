@@ -99,7 +99,7 @@ def configure(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=HurriedProtocol,
-        loop="asyncio",
+        loop="uvloop",
         ws="none",
         lifespan="off",
         log_config=None,
