@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import logging
 import time
@@ -31,8 +32,12 @@ from api.past_answers import answer_past
 from api.proxies import Headers, Network, forwarded_origin, is_trusted
 from api.repeats import LARGEST_HEADERS, MOST_HEADERS, Call, Repeat, Told, is_flood, repeat_key, to_call, to_repeat
 from api.replies import failure
+from api.routes import SEARCH
 from api.snapshot import load_snapshot
+from transforms.payload import API_PATH
 from warehouse.folder import DataFolder
+
+SEARCHES = f"{API_PATH}{SEARCH}"
 
 _FLOOD = f"The request has more than {MOST_HEADERS} headers or {LARGEST_HEADERS} bytes of them."
 
@@ -125,6 +130,8 @@ class _Application:
         reply = health(asked.path, asked.method, bodies.snapshot, self._current.complaint)
         if reply is not None:
             return deliver(reply, "")
+        if asked.path.startswith(SEARCHES) and not bodies.snapshot.index.is_ready:
+            await asyncio.to_thread(bodies.snapshot.index.wait)
         delivery = encode(deliver(answer(asked, bodies, self._base), asked.method, is_shared=self._is_shared), encoding)
         if asked.method == "GET":
             self._keep(delivery, asked.path, bodies, scope)

@@ -77,7 +77,7 @@ class Bodies:
 
     def found(self, question: str) -> bytes:
         """Render what search finds: at most 20 packages and grids, best first; nothing for a question without words."""
-        return render([self._found(*self.snapshot.findable[number]) for number in self.snapshot.index.find(question, MOST_FOUND)])
+        return render([self._found(kind, row) for kind, row in self.snapshot.search(question, MOST_FOUND)])
 
     def _found(self, kind: str, row: Row) -> Payload:
         if kind == PACKAGES:

@@ -79,7 +79,7 @@ def _refuse(asked: Asked, name: str, snapshot: Snapshot) -> Reply | None:
 
 
 def _stream(bodies: Bodies, links: Links, headers: dict[str, str], length: int, *, encoding: str, is_head: bool) -> ASGIApp:
-    lines = _lines(bodies, links, () if is_head else bodies.snapshot.shelves[PACKAGES].rows)
+    lines = _lines(bodies, links, () if is_head else bodies.snapshot.shelf(PACKAGES).rows)
     if encoding != IDENTITY:
         headers = headers | {"etag": f"W/{headers['etag']}", "content-encoding": encoding}
         lines = _pack(lines, encoding)
@@ -117,7 +117,7 @@ async def _measure(bodies: Bodies, links: Links) -> tuple[str, int]:
     kept: tuple[str, int] | None = bodies.repeats.get((LINES, links.base))
     if kept is None:
         digest, length = blake2b(digest_size=TAG_BYTES), 0
-        async for chunk in _lines(bodies, links, bodies.snapshot.shelves[PACKAGES].rows):
+        async for chunk in _lines(bodies, links, bodies.snapshot.shelf(PACKAGES).rows):
             digest.update(chunk)
             length += len(chunk)
         kept = digest.hexdigest(), length
