@@ -12,7 +12,8 @@ import sqlite3
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 MOST_WORDS = 16
 LONGEST_WORD = 64
@@ -23,7 +24,7 @@ _WEIGHTS = (10.0, 8.0, 4.0, 3.0, 2.0, 1.0)  # title, slug, description, grids, c
 _TABLE = """
     create virtual table entries using fts5(
         title, slug, description, grids, category, participants, stars unindexed,
-        tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3 4')"""
+        tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3')"""
 _QUESTION = """
     select rowid, bm25(entries, ?, ?, ?, ?, ?, ?) as closeness, title, slug, stars
     from entries where entries match ? order by closeness, rowid limit ?"""
@@ -42,6 +43,9 @@ class Entry:
     category: str = ""
     participants: str = ""
     stars: int = 0
+
+
+_VALUES = attrgetter(*(field.name for field in fields(Entry)))
 
 
 class SearchIndex:
@@ -80,7 +84,7 @@ class SearchIndex:
         try:
             self._connection.execute(_TABLE)
             self._connection.execute("begin")
-            rows = ((number, *astuple(entry)) for number, entry in enumerate(entries))
+            rows = ((number, *_VALUES(entry)) for number, entry in enumerate(entries))
             self._connection.executemany(_INSERT, rows)
             self._connection.execute("commit")
         except Exception as error:  # noqa: BLE001 - told to whoever asks
