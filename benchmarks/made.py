@@ -36,7 +36,7 @@ def publish_made(data: Path, count: int, *, edition: int = 1) -> Path:
 def _tables(count: int, edition: int, at: datetime) -> dict[str, pa.Table]:
     ids = np.arange(1, count + 1)
     grids = -(-count // PACKAGES_PER_GRID)
-    made: dict[str, Any] = {"created_at": at - timedelta(days=4000), "modified_at": at - timedelta(days=30)}
+    made: dict[str, Any] = {"created_at": at - timedelta(days=4000), "modified_at": at - timedelta(days=30), "description": "Made."}
     members = {
         "grid_id": (ids - 1) // PACKAGES_PER_GRID + 1,
         "package_id": ids,
@@ -47,7 +47,9 @@ def _tables(count: int, edition: int, at: datetime) -> dict[str, pa.Table]:
         "packages": _table(PACKAGES, _packages(count, edition, at)),
         "categories": pa.Table.from_pylist(
             [
-                dict.fromkeys(CATEGORIES.names) | made | {"id": n, "slug": f"kind-{n}", "title": f"Kind {n}", "show_pypi": True}
+                dict.fromkeys(CATEGORIES.names)
+                | made
+                | {"id": n, "slug": f"kind-{n}", "title": f"Kind {n}", "title_plural": "", "show_pypi": True}
                 for n in range(1, CATEGORIES_COUNT + 1)
             ],
             schema=CATEGORIES.schema,
