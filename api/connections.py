@@ -26,7 +26,9 @@ class HurriedProtocol(HttpToolsProtocol):
 
     patience = PATIENCE
     _deadline: asyncio.TimerHandle | None = None
+    _since = 0.0  # when the wait for a head began, on the loop's clock
     _waited_for = 0  # bytes of a head that is not complete
+    _has_answered = False  # since bytes came last
     _is_ended = False  # the asker has sent all it will
     _swift: AnswersAtOnce | None = None
     _address: str | None = None
@@ -40,15 +42,16 @@ class HurriedProtocol(HttpToolsProtocol):
         """Begin to wait."""
         super().connection_made(transport)
         self._address = self.client[0] if self.client else None
-        self._watch()
+        self._since = self.loop.time()
+        self._deadline = self.loop.call_later(self.patience, self._look)
 
     def data_received(self, data: bytes) -> None:
-        """Stop waiting if the head is complete; refuse one that grows too large."""
+        """Refuse a head that grows too large."""
+        self._has_answered = False
         super().data_received(data)
-        self._waited_for = self._waited_for + len(data) if self._is_waiting() else 0
+        self._waited_for = self._waited_for + len(data) if self._is_waiting() and not self._has_answered else 0
         if self._waited_for > LARGEST_HEAD:
             self._refuse(_TOO_LARGE)
-        self._watch()
 
     def on_headers_complete(self) -> None:
         """Answer now what is known at once; for anything else begin a task."""
@@ -89,9 +92,10 @@ class HurriedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Begin to wait for the next request, if one can come."""
         super().on_response_complete()
+        self._since = self.loop.time()
+        self._has_answered = True
         if self._is_ended and self._is_waiting():
             self.transport.close()
-        self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting for good."""
@@ -101,11 +105,13 @@ class HurriedProtocol(HttpToolsProtocol):
     def _is_waiting(self) -> bool:
         return (self.cycle is None or self.cycle.response_complete) and not self.pipeline
 
-    def _watch(self) -> None:
-        if not self._is_waiting() or self.transport.is_closing():
-            self._stop()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(self.patience, self._refuse, _TOO_SLOW)
+    def _look(self) -> None:
+        """See whether a head is late, and when to look again: a timer for each answer would cost more than the answer."""
+        late = self._since + self.patience - self.loop.time()
+        if self._is_waiting() and late <= 0:
+            self._refuse(_TOO_SLOW)
+        else:
+            self._deadline = self.loop.call_later(late if late > 0 else self.patience, self._look)
 
     def _stop(self) -> None:
         if self._deadline is not None:
