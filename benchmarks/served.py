@@ -71,6 +71,7 @@ def packhouse(data: Path, *options: str) -> Iterator[Server]:
             yield Server(process.pid, int(found[1]))
         finally:
             process.terminate()
+            sys.stderr.write(process.stderr.read() if process.stderr else "")
 
 
 @contextmanager
