@@ -29,8 +29,8 @@ from api.observing import Answers, Observed
 from api.openapi import describe
 from api.past import Past
 from api.past_answers import answer_past
-from api.proxies import Headers, Network, forwarded_origin, is_trusted
-from api.repeats import LARGEST_HEADERS, MOST_HEADERS, Call, Repeat, Told, is_flood, repeat_key, to_call, to_repeat
+from api.proxies import Network, forwarded_origin, is_trusted
+from api.repeats import LARGEST_HEADERS, MOST_HEADERS, Call, Repeat, Told, has_body, is_flood, repeat_key, to_call, to_repeat
 from api.replies import failure
 from api.routes import SEARCH
 from api.snapshot import load_snapshot
@@ -182,11 +182,6 @@ def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> tuple[Ask
         accept=ANYTHING if accept is None else accept,
     )
     return asked, Wished(if_none_match, accept_encoding)
-
-
-def has_body(headers: Headers) -> bool:
-    """Tell whether a request announces a body."""
-    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
 
 
 def decode_path(raw: bytes) -> str:

@@ -26,7 +26,7 @@ from api.bodies import Bodies
 from api.delivery import TAG_BYTES, Delivery, deliver, has_already, not_modified
 from api.encodings import IDENTITY, choose_encoding, packer
 from api.links import Links
-from api.replies import METHODS, Reply, failure, json_reply, not_found
+from api.replies import Reply, failure, json_reply, not_found, refuse_writing
 from api.routes import PACKAGES
 from api.snapshot import Snapshot
 from transforms.payload import Row, render
@@ -71,11 +71,7 @@ def _refuse(asked: Asked, name: str, snapshot: Snapshot) -> Reply | None:
         return refusal
     if name not in ("", LINES, *published_files(snapshot)):
         return not_found(is_resource=False)
-    if asked.method == "OPTIONS":
-        return Reply(status=HTTPStatus.NO_CONTENT, headers=(("Allow", METHODS),), body=b"")
-    if asked.method not in ("GET", "HEAD"):
-        return failure(HTTPStatus.METHOD_NOT_ALLOWED, f'Method "{asked.method}" not allowed.')
-    return None
+    return refuse_writing(asked.method)
 
 
 def _stream(bodies: Bodies, links: Links, headers: dict[str, str], length: int, *, encoding: str, is_head: bool) -> ASGIApp:

@@ -10,8 +10,10 @@ from typing import Protocol
 from starlette.types import Message, Receive, Scope, Send
 
 from api.current import Current
+from api.delivery import close_after, deliver
 from api.metrics import CONTENT_TYPE, METRICS, Metrics
-from api.repeats import AnswersAtOnce, Call, Told, to_call
+from api.repeats import AnswersAtOnce, Call, Told, has_body, to_call
+from api.replies import Reply, refuse_writing
 
 
 class Answers(AnswersAtOnce, Protocol):
@@ -47,8 +49,8 @@ class Observed:
             await send(message)
 
         try:
-            if scope["path"] == METRICS and scope["method"] in ("GET", "HEAD"):
-                await self._tell(observed)
+            if scope["path"] == METRICS:
+                await self._tell(scope["method"], close_after(observed) if has_body(scope["headers"]) else observed)
             else:
                 await self._app(scope, receive, observed)
         finally:
@@ -68,12 +70,15 @@ class Observed:
                 self._write(access_line(call, "GET", told.status, told.size, seconds, datetime.now(UTC)))
         return told
 
-    async def _tell(self, send: Send) -> None:
-        bodies = await self._current.bodies()
-        body = self._metrics.tell(bodies.snapshot, self._current.complaint).encode()
-        headers = [(b"content-type", CONTENT_TYPE), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": int(HTTPStatus.OK), "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+    async def _tell(self, method: str, send: Send) -> None:
+        reply = refuse_writing(method)
+        if reply is None:
+            bodies = await self._current.bodies()
+            body = self._metrics.tell(bodies.snapshot, self._current.complaint).encode()
+            reply = Reply(status=HTTPStatus.OK, headers=(("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body)))), body=body)
+        delivery = deliver(reply, "")
+        await send(delivery.start)
+        await send(delivery.body)
 
 
 def access_line(call: Call, method: str, status: int, size: int, seconds: float, now: datetime) -> str:

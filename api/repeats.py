@@ -81,6 +81,11 @@ def is_flood(headers: Headers) -> bool:
     return len(headers) > MOST_HEADERS or sum([len(name) + len(value) for name, value in headers]) > LARGEST_HEADERS
 
 
+def has_body(headers: Headers) -> bool:
+    """Tell whether a request announces a body."""
+    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
+
+
 def repeat_key(call: Call, trusted_proxies: Sequence[Network]) -> tuple[Key, bytes | None] | None:
     """Take from a call what its answer depends on, and its If-None-Match; None when it has to go the whole way."""
     told: dict[bytes, bytes] = {}

@@ -132,4 +132,6 @@ def test_health(port):
     status, headers, body = fetch(port, "/health/live")
     assert (status, json.loads(body), headers["cache-control"]) == (200, {"status": "live"}, "no-store")
     assert fetch(port, "/health/")[0] == 404
+    assert fetch(port, "/health/live", method="DELETE")[0] == 405
+    assert fetch(port, "/health/ready", method="OPTIONS")[1]["allow"] == "get, head, options"
     assert re.fullmatch(rb'\{"status":"ready",.*\}', fetch(port, "/health/ready")[2])

@@ -49,7 +49,7 @@ def test_requests_are_counted_by_what_they_are(tmp_path):
             ask(port, method, target)
         status, headers, _ = ask(port, "GET", "/metrics")
         told = values(ask(port, "GET", "/metrics")[2].decode())
-        assert ask(port, "POST", "/metrics")[0] == 404
+        assert ask(port, "POST", "/metrics")[0] == 405
     assert (status, dict(headers)["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
     requests = {name: value for name, value in told.items() if name.startswith("packhouse_http_requests_total")}
     assert {tuple(re.findall(r'"([^"]*)"', name)): value for name, value in requests.items()} == {
