@@ -15,6 +15,8 @@ GRAPHQL_SCHEMA := .cache/octokit-graphql-schema/schema.graphql
 GRAPHQL_SCHEMA_VERSION := 15.26.1
 ORACLE := .cache/oracle
 ORACLE_STAMP := $(ORACLE)/.installed-$(shell cksum tests/oracle/requirements.lock 2>/dev/null | cut -d' ' -f1)
+ASKER := .cache/schemathesis
+ASKER_STAMP := $(ASKER)/.installed-$(shell cksum tests/described/requirements.lock 2>/dev/null | cut -d' ' -f1)
 
 .PHONY: help demo test check search bench lock docs format clean
 help:
@@ -26,13 +28,14 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -rs
 
-check: $(STAMP) $(OPENAPI) $(GRAPHQL_SCHEMA) $(ORACLE_STAMP)
+check: $(STAMP) $(OPENAPI) $(GRAPHQL_SCHEMA) $(ORACLE_STAMP) $(ASKER_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/build.py --check
 	$(BIN)/python -m pytest -q tests/sandbox/test_openapi.py tests/sandbox/test_graphql_schema.py tests/extractors/test_graphql_schema.py tests/oracle tests/test_house.py
+	@if [ -x $(ASKER)/bin/schemathesis ]; then $(BIN)/python tests/described/generated.py $(ASKER)/bin/schemathesis; fi
 
 search: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -q --hypothesis-profile=search $$(grep -rl '@given' tests)
@@ -51,6 +54,7 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" pyproject.toml --extra dev -o requirements-dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" tests/oracle/requirements.in -o tests/oracle/requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" tests/described/requirements.in -o tests/described/requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --custom-compile-command "make lock" --group oldest-client -o requirements-oldest-client.lock
 
 clean:
@@ -82,3 +86,8 @@ $(GRAPHQL_SCHEMA):
 $(ORACLE_STAMP): $(STAMP)
 	@echo "Setting up $(ORACLE) (once) ..." >&2
 	@$(BIN)/python -m venv --clear $(ORACLE) && $(ORACLE)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r tests/oracle/requirements.lock && touch $@ || { rm -rf $(ORACLE); echo "Django REST framework cannot be installed here: the comparison with it is skipped" >&2; }
+
+# schemathesis, which asks the API what its description allows and what it does not. Where it cannot be had that is skipped and said.
+$(ASKER_STAMP): $(STAMP)
+	@echo "Setting up $(ASKER) (once) ..." >&2
+	@$(BIN)/python -m venv --clear $(ASKER) && $(ASKER)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r tests/described/requirements.lock && touch $@ || { rm -rf $(ASKER); echo "schemathesis cannot be installed here: requests made from the API's description are skipped" >&2; }

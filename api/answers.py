@@ -110,7 +110,7 @@ def _decide(asked: Asked, route: Route, parameters: Parameters, bodies: Bodies, 
 
 def _list(asked: Asked, route: Route, parameters: Parameters, bodies: Bodies, links: Links) -> Outcome:
     try:
-        rows = choose_packages(bodies.snapshot, parameters) if route.kind == PACKAGES else bodies.snapshot.shelves[route.kind].rows
+        rows = choose_packages(bodies.snapshot, parameters) if route.kind == PACKAGES else bodies.snapshot.shelf(route.kind).rows
     except InvalidParameter as error:
         return Outcome(status=HTTPStatus.BAD_REQUEST, body=render({error.name: [error.problem]}))
     window = parse_window(parameters)
@@ -122,7 +122,7 @@ def _record(kind: str, lookup: str, bodies: Bodies, links: Links) -> Outcome:
     key = parse_lookup(kind, lookup)
     if key is None:
         return _failed(HTTPStatus.NOT_FOUND, "Not found.")
-    row = bodies.snapshot.shelves[kind].find(key)
+    row = bodies.snapshot.shelf(kind).find(key)
     if row is None:
         return _failed(HTTPStatus.NOT_FOUND, f"No {_NOUNS[kind]} matches the given query.")
     return Outcome(status=HTTPStatus.OK, body=bodies.record(kind, row, links))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import logging
 import time
@@ -19,22 +20,24 @@ from api.answers import Asked, answer, link_base
 from api.bodies import Bodies
 from api.bulk import BULK, find_bulk
 from api.current import Current
-from api.delivery import Delivery, close_after, closing, compress, deliver, has_already, not_modified, wants_gzip
+from api.delivery import Delivery, close_after, closing, deliver, encode, has_already, not_modified
+from api.encodings import choose_encoding
 from api.health import health
 from api.metrics import Metrics
 from api.negotiation import ANYTHING
-from api.observing import Observed
+from api.observing import Answers, Observed
 from api.openapi import describe
 from api.past import Past
 from api.past_answers import answer_past
-from api.proxies import Headers, Network, forwarded_origin, is_trusted
+from api.proxies import Network, forwarded_origin, is_trusted
+from api.repeats import LARGEST_HEADERS, MOST_HEADERS, Call, Repeat, Told, has_body, is_flood, repeat_key, to_call, to_repeat
 from api.replies import failure
+from api.routes import SEARCH
 from api.snapshot import load_snapshot
+from transforms.payload import API_PATH
 from warehouse.folder import DataFolder
 
-LARGEST_KEPT = 8192  # bytes of an answer that is worth keeping whole
-MOST_HEADERS = 100  # gunicorn's limit
-LARGEST_HEADERS = 32_768  # bytes of all of them
+SEARCHES = f"{API_PATH}{SEARCH}"
 
 _FLOOD = f"The request has more than {MOST_HEADERS} headers or {LARGEST_HEADERS} bytes of them."
 
@@ -65,7 +68,7 @@ def create_app(
     return Observed(app, current, metrics or Metrics(), write_access)
 
 
-def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Network] = (), *, is_shared: bool = False) -> ASGIApp:
+def wrap(current: Current, base_url: str | None, trusted_proxies: Sequence[Network] = (), *, is_shared: bool = False) -> Answers:
     """Build the application over publications that are loaded already."""
     return _Application(current, base_url.rstrip("/") if base_url else None, trusted_proxies, is_shared=is_shared)
 
@@ -86,7 +89,7 @@ class _Application:
         try:
             headers = scope["headers"]
             asked, wished = to_asked(scope, self._trusted_proxies)
-            delivery = self._flooded if is_flood(headers) else await self._deliver(asked, wished, bodies)
+            delivery = self._flooded if is_flood(headers) else await self._deliver(asked, wished, bodies, scope)
             if isinstance(delivery, Delivery):
                 if has_already(delivery, wished.if_none_match):
                     delivery = not_modified(delivery)
@@ -101,32 +104,45 @@ class _Application:
         else:
             await delivery(scope, receive, close_after(send) if has_body(headers) else send)
 
-    async def _deliver(self, asked: Asked, wished: Wished, bodies: Bodies) -> Delivery | ASGIApp:
-        """Answer, from what was answered to the same question before if it was a small and plain one."""
-        is_packed = wants_gzip(wished.accept_encoding)
-        kept: Delivery | None = bodies.answers.get((asked, is_packed))
-        if kept is not None:
-            return kept
+    def at_once(self, call: Call, send: Callable[[int, bytes], None]) -> Told | None:
+        """Answer a call that was answered before, in the same words and from the same publication."""
+        bodies = self._current.at_hand()
+        found = None if bodies is None else repeat_key(call, self._trusted_proxies)
+        if bodies is None or found is None:
+            return None
+        key, if_none_match = found
+        repeat: Repeat | None = bodies.repeats.get(key)
+        given = None if repeat is None else repeat.give(if_none_match)
+        if given is None:
+            return None
+        told, written = given
+        send(told.status, written)
+        return told
+
+    async def _deliver(self, asked: Asked, wished: Wished, bodies: Bodies, scope: Scope) -> Delivery | ASGIApp:
         base_url = link_base(asked, self._base)
         if asked.path.startswith(BULK):
             return await find_bulk(asked, bodies, base_url, **wished._asdict(), is_shared=self._is_shared)
+        encoding = choose_encoding(wished.accept_encoding)
         reply = describe(asked, base_url) or await answer_past(asked, bodies, self._past, self._base)
-        if reply is None:
-            return self._deliver_present(asked, bodies, is_packed=is_packed)
-        delivery = deliver(reply, asked.method, is_shared=self._is_shared)
-        return compress(delivery) if is_packed else delivery
-
-    def _deliver_present(self, asked: Asked, bodies: Bodies, *, is_packed: bool) -> Delivery:
+        if reply is not None:
+            return encode(deliver(reply, asked.method, is_shared=self._is_shared), encoding)
         reply = health(asked.path, asked.method, bodies.snapshot, self._current.complaint)
         if reply is not None:
             return deliver(reply, "")
-        reply = answer(asked, bodies, self._base)
-        delivery = deliver(reply, asked.method, is_shared=self._is_shared)
-        if is_packed:
-            delivery = compress(delivery)
-        if reply.status == HTTPStatus.OK and not asked.query and len(reply.body) <= LARGEST_KEPT:
-            bodies.answers.keep((asked, is_packed), delivery)
+        if asked.path.startswith(SEARCHES) and not bodies.snapshot.index.is_ready:
+            await asyncio.to_thread(bodies.snapshot.index.wait)
+        delivery = encode(deliver(answer(asked, bodies, self._base), asked.method, is_shared=self._is_shared), encoding)
+        if asked.method == "GET":
+            self._keep(delivery, asked.path, bodies, scope)
         return delivery
+
+    def _keep(self, delivery: Delivery, path: str, bodies: Bodies, scope: Scope) -> None:
+        """Keep an answer for ``at_once``."""
+        repeat = to_repeat(delivery, path)
+        found = None if repeat is None else repeat_key(to_call(scope), self._trusted_proxies)
+        if repeat is not None and found is not None:
+            bodies.repeats.keep(found[0], repeat, len(repeat.whole) + len(repeat.unchanged))
 
 
 class Wished(NamedTuple):
@@ -166,16 +182,6 @@ def to_asked(scope: Scope, trusted_proxies: Sequence[Network] = ()) -> tuple[Ask
         accept=ANYTHING if accept is None else accept,
     )
     return asked, Wished(if_none_match, accept_encoding)
-
-
-def is_flood(headers: Headers) -> bool:
-    """Tell whether a request has more headers than anyone needs."""
-    return len(headers) > MOST_HEADERS or sum([len(name) + len(value) for name, value in headers]) > LARGEST_HEADERS
-
-
-def has_body(headers: Headers) -> bool:
-    """Tell whether a request announces a body."""
-    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
 
 
 def decode_path(raw: bytes) -> str:

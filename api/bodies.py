@@ -21,7 +21,8 @@ from transforms.payload import (
     render,
 )
 
-KEPT = 20_000  # records, about 50 MB
+MOST_KEPT = 64_000_000  # bytes of records, and as many of whole answers
+OVERHEAD = 400  # bytes of an entry beside its value, about
 MOST_FOUND = 20
 
 Key = TypeVar("Key")
@@ -29,30 +30,34 @@ Value = TypeVar("Value")
 
 
 class Shelter(Generic[Key, Value]):
-    """Keeps at most ``KEPT`` values: callers choose the host in the links, and must not choose our size."""
+    """Keeps at most ``most`` bytes: callers choose the host in the links, and must not choose our size."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
         self._kept: dict[Key, Value] = {}
         self.get = self._kept.get
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, key: Key, value: Value) -> None:
-        """Keep one value more; when there are too many, begin anew."""
-        if len(self._kept) >= KEPT:
+    def keep(self, key: Key, value: Value, size: int) -> None:
+        """Keep one value more, of ``size`` bytes; when they are too many, begin anew."""
+        self._size += size + OVERHEAD
+        if self._size > self._most:
             self._kept.clear()
+            self._size = size + OVERHEAD
         self._kept[key] = value
 
 
 class Bodies:
-    """The records of one snapshot as bytes, for any base address; ``answers`` has room for whole answers made of them."""
+    """The records of one snapshot as bytes, for any base address; ``repeats`` has room for whole answers made of them."""
 
-    def __init__(self, snapshot: Snapshot, zone: ZoneInfo) -> None:
+    def __init__(self, snapshot: Snapshot, zone: ZoneInfo, *, most_kept: int = MOST_KEPT) -> None:
         self.snapshot = snapshot
         self.zone = zone
-        self._records: Shelter[tuple[str, str, int], bytes] = Shelter()
-        self.answers: Shelter[Any, Any] = Shelter()
+        self._records: Shelter[tuple[str, str, int], bytes] = Shelter(most_kept)
+        self.repeats: Shelter[Any, Any] = Shelter(most_kept)
 
     def record(self, kind: str, row: Row, links: Links) -> bytes:
         """Render one row."""
@@ -61,7 +66,7 @@ class Bodies:
         if body is None:
             body = render(self._payload(kind, row, links))
             if links.are_plain:
-                self._records.keep(key, body)
+                self._records.keep(key, body, len(body))
         return body
 
     def page(self, kind: str, rows: Sequence[Row], count: int, pages: tuple[str | None, str | None], links: Links) -> bytes:
@@ -72,7 +77,7 @@ class Bodies:
 
     def found(self, question: str) -> bytes:
         """Render what search finds: at most 20 packages and grids, best first; nothing for a question without words."""
-        return render([self._found(*self.snapshot.findable[number]) for number in self.snapshot.index.find(question, MOST_FOUND)])
+        return render([self._found(kind, row) for kind, row in self.snapshot.search(question, MOST_FOUND)])
 
     def _found(self, kind: str, row: Row) -> Payload:
         if kind == PACKAGES:

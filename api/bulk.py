@@ -12,7 +12,6 @@ the manifest are files.
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC
 from hashlib import blake2b
@@ -24,9 +23,10 @@ from starlette.types import ASGIApp
 
 from api.answers import Asked, refuse
 from api.bodies import Bodies
-from api.delivery import COMPRESSION, TAG_BYTES, Delivery, deliver, has_already, not_modified, wants_gzip
+from api.delivery import TAG_BYTES, Delivery, deliver, has_already, not_modified
+from api.encodings import IDENTITY, choose_encoding, packer
 from api.links import Links
-from api.replies import METHODS, Reply, failure, json_reply, not_found
+from api.replies import Reply, failure, json_reply, not_found, refuse_writing
 from api.routes import PACKAGES
 from api.snapshot import Snapshot
 from transforms.payload import Row, render
@@ -38,7 +38,6 @@ AT_ONCE = 200  # records rendered before others get their turn
 
 _PARQUET = "parquet/"
 _NDJSON = "application/x-ndjson"
-_GZIP = 16 + zlib.MAX_WBITS
 _SHARED = {
     "access-control-allow-origin": "*",
     "access-control-expose-headers": "ETag, Accept-Ranges, Content-Range, Content-Length",
@@ -62,7 +61,7 @@ async def find_bulk(
     tag, length = await _measure(bodies, Links(base=base_url))
     headers |= {"etag": f'"{tag}"', "vary": "Accept-Encoding"}
     return _kept(headers, if_none_match) or _stream(
-        bodies, Links(base=base_url), headers, length, is_packed=wants_gzip(accept_encoding), is_head=asked.method == "HEAD"
+        bodies, Links(base=base_url), headers, length, encoding=choose_encoding(accept_encoding) or IDENTITY, is_head=asked.method == "HEAD"
     )
 
 
@@ -72,18 +71,14 @@ def _refuse(asked: Asked, name: str, snapshot: Snapshot) -> Reply | None:
         return refusal
     if name not in ("", LINES, *published_files(snapshot)):
         return not_found(is_resource=False)
-    if asked.method == "OPTIONS":
-        return Reply(status=HTTPStatus.NO_CONTENT, headers=(("Allow", METHODS),), body=b"")
-    if asked.method not in ("GET", "HEAD"):
-        return failure(HTTPStatus.METHOD_NOT_ALLOWED, f'Method "{asked.method}" not allowed.')
-    return None
+    return refuse_writing(asked.method)
 
 
-def _stream(bodies: Bodies, links: Links, headers: dict[str, str], length: int, *, is_packed: bool, is_head: bool) -> ASGIApp:
-    lines = _lines(bodies, links, () if is_head else bodies.snapshot.shelves[PACKAGES].rows)
-    if is_packed:
-        headers = headers | {"etag": f"W/{headers['etag']}", "content-encoding": "gzip"}
-        lines = _pack(lines)
+def _stream(bodies: Bodies, links: Links, headers: dict[str, str], length: int, *, encoding: str, is_head: bool) -> ASGIApp:
+    lines = _lines(bodies, links, () if is_head else bodies.snapshot.shelf(PACKAGES).rows)
+    if encoding != IDENTITY:
+        headers = headers | {"etag": f"W/{headers['etag']}", "content-encoding": encoding}
+        lines = _pack(lines, encoding)
     else:
         headers = headers | {"content-length": str(length)}
     return StreamingResponse(lines, headers=headers, media_type=_NDJSON)
@@ -115,14 +110,14 @@ def _listing(snapshot: Snapshot, base_url: str) -> bytes:
 
 async def _measure(bodies: Bodies, links: Links) -> tuple[str, int]:
     """Tag and length of the lines, made of their bytes once for each base address."""
-    kept: tuple[str, int] | None = bodies.answers.get((LINES, links.base))
+    kept: tuple[str, int] | None = bodies.repeats.get((LINES, links.base))
     if kept is None:
         digest, length = blake2b(digest_size=TAG_BYTES), 0
-        async for chunk in _lines(bodies, links, bodies.snapshot.shelves[PACKAGES].rows):
+        async for chunk in _lines(bodies, links, bodies.snapshot.shelf(PACKAGES).rows):
             digest.update(chunk)
             length += len(chunk)
         kept = digest.hexdigest(), length
-        bodies.answers.keep((LINES, links.base), kept)
+        bodies.repeats.keep((LINES, links.base), kept, len(links.base))
     return kept
 
 
@@ -132,11 +127,11 @@ async def _lines(bodies: Bodies, links: Links, rows: Sequence[Row]) -> AsyncIter
         await asyncio.sleep(0)
 
 
-async def _pack(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    packer = zlib.compressobj(COMPRESSION, wbits=_GZIP)
+async def _pack(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+    packing = packer(encoding)
     async for chunk in chunks:
-        yield packer.compress(chunk)
-    yield packer.flush()
+        yield packing.compress(chunk)
+    yield packing.flush()
 
 
 def _kept(headers: dict[str, str], if_none_match: bytes | None) -> Delivery | None:

@@ -59,6 +59,10 @@ class Current:
             self._next_look = self.monotonic() + wait
         return self._bodies
 
+    def at_hand(self) -> Bodies | None:
+        """Return them at once; None when it is time to look for another publication first."""
+        return self._bodies if self._is_loading or self.monotonic() < self._next_look else None
+
     async def _follow(self) -> float:
         """Load the publication if ``current`` has moved; returns the seconds until the next look."""
         try:

@@ -5,18 +5,17 @@ A tag is made of the bytes it stands for (RFC 9110, 8.8.3), so it outlives a pub
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
 from hashlib import blake2b
 from http import HTTPStatus
 
 from starlette.types import Message, Send
 
+from api.encodings import IDENTITY, pack
 from api.replies import METHODS, Reply
 
 TAG_BYTES = 12
 SMALLEST_COMPRESSED = 1024  # bytes; below, a packet is a packet
-COMPRESSION = 5
 
 _SHARED = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"ETag"))
 _PREFLIGHT = ((b"access-control-allow-methods", METHODS.encode()), (b"access-control-allow-headers", b"*"))
@@ -60,27 +59,23 @@ def has_already(delivery: Delivery, if_none_match: bytes | None) -> bool:
     return delivery.tag in tags or b"*" in tags
 
 
-def wants_gzip(accept_encoding: bytes | None) -> bool:
-    """Tell whether an Accept-Encoding header allows gzip (RFC 9110, 12.5.3)."""
-    for part in (accept_encoding or b"").lower().split(b","):
-        name, _, weight = part.partition(b";")
-        if name.strip() in (b"gzip", b"*"):
-            return weight.replace(b" ", b"").rstrip(b"0").rstrip(b".") not in (b"q=", b"q=0")
-    return False
+def encode(delivery: Delivery, encoding: str | None) -> Delivery:
+    """Give an answer that is long enough the encoding its asker chose; compressed, its tag is a weak one, since the bytes are others.
 
-
-def compress(delivery: Delivery) -> Delivery:
-    """Compress an answer that is long enough; its tag becomes a weak one, since the bytes are others."""
+    ``Vary`` says so to everyone who sends an Accept-Encoding, also when that asks for the answer as it is.
+    """
     body: bytes = delivery.body["body"]
-    if len(body) < SMALLEST_COMPRESSED:
+    if encoding is None or len(body) < SMALLEST_COMPRESSED:
         return delivery
-    packed = gzip.compress(body, COMPRESSION, mtime=0)
-    changed = {b"content-length": str(len(packed)).encode(), b"vary": b"Accept, Accept-Encoding"}
-    if delivery.tag is not None:
-        changed[b"etag"] = b"W/" + delivery.tag
+    changed, added = {b"vary": b"Accept, Accept-Encoding"}, []
+    if encoding != IDENTITY:
+        body = pack(encoding, body)
+        changed[b"content-length"] = str(len(body)).encode()
+        added.append((b"content-encoding", encoding.encode()))
+        if delivery.tag is not None:
+            changed[b"etag"] = b"W/" + delivery.tag
     headers = [(name, changed.get(name, value)) for name, value in delivery.start["headers"]]
-    start = {**delivery.start, "headers": [*headers, (b"content-encoding", b"gzip")]}
-    return Delivery(tag=delivery.tag, start=start, body={**delivery.body, "body": packed})
+    return Delivery(tag=delivery.tag, start={**delivery.start, "headers": [*headers, *added]}, body={**delivery.body, "body": body})
 
 
 def closing(delivery: Delivery) -> Delivery:

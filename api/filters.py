@@ -6,12 +6,16 @@ filter would answer another question than was asked. Of repeated parameters the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from api.links import Parameters
-from api.routes import CATEGORIES, GRIDS, PACKAGES
+from api.records import Records
+from api.routes import CATEGORIES, GRIDS
 from api.snapshot import Snapshot
 from transforms.payload import Row
 from transforms.times import parse_moment
@@ -44,54 +48,57 @@ class InvalidParameter(ValueError):
         self.problem = problem
 
 
-def choose_packages(snapshot: Snapshot, parameters: Parameters) -> Sequence[Row]:
+def choose_packages(snapshot: Snapshot, parameters: Parameters) -> Records:
     """Give the packages that the parameters ask for, in the order they ask for; raises InvalidParameter."""
-    rows = snapshot.shelves[PACKAGES].rows
+    rows = snapshot.packages.rows
     for name, narrow in _FILTERS.items():
         if name in parameters:
             rows = narrow(snapshot, rows, parameters[name][-1])
     return rows
 
 
-def _of_category(snapshot: Snapshot, rows: Sequence[Row], text: str) -> Sequence[Row]:
+def _of_category(snapshot: Snapshot, rows: Records, text: str) -> Records:
     category = _entry(snapshot, CATEGORIES, CATEGORY, text)
-    return [row for row in rows if row["category_id"] == category["id"]]
+    return _where(rows, pc.equal(rows.column("category_id"), category["id"]))
 
 
-def _of_grid(snapshot: Snapshot, rows: Sequence[Row], text: str) -> Sequence[Row]:
+def _of_grid(snapshot: Snapshot, rows: Records, text: str) -> Records:
     grid = _entry(snapshot, GRIDS, GRID, text)
-    return [row for row in rows if grid["id"] in (row["grid_ids"] or ())]
+    lists = rows.column("grid_ids").combine_chunks()
+    places = pc.list_parent_indices(lists).to_numpy()
+    return rows.chosen(places[pc.equal(pc.list_flatten(lists), grid["id"]).to_numpy(zero_copy_only=False)])
 
 
 def _entry(snapshot: Snapshot, kind: str, name: str, text: str) -> Row:
     """Find a category or a grid by slug, or by its id in digits."""
-    shelf = snapshot.shelves[kind]
+    shelf = snapshot.shelf(kind)
     found = shelf.find(int(text)) if text.isascii() and text.isdigit() and len(text) < _LONGEST_ID else shelf.find(text)
     if found is None:
         raise InvalidParameter(name, f"There is no {name} {text!r}; give the slug or the id of one in /api/v4/{kind}/.")
     return found
 
 
-def _updated_since(_snapshot: Snapshot, rows: Sequence[Row], text: str) -> Sequence[Row]:
+def _updated_since(_snapshot: Snapshot, rows: Records, text: str) -> Records:
     moment = parse_time(UPDATED_SINCE, text)
-    return [row for row in rows if row["last_commit_at"] is not None and row["last_commit_at"] >= moment]
+    return _where(rows, pc.greater_equal(rows.column("last_commit_at"), pa.scalar(moment, pa.timestamp("us", "UTC"))))
 
 
-def _ordered(_snapshot: Snapshot, rows: Sequence[Row], text: str) -> Sequence[Row]:
+def _where(rows: Records, truth: pa.ChunkedArray) -> Records:
+    """Leave the rows of which something is true; of what is unknown nothing is."""
+    return rows.chosen(np.flatnonzero(pc.fill_null(truth, False).to_numpy()))  # noqa: FBT003 - the value for unknown
+
+
+def _ordered(_snapshot: Snapshot, rows: Records, text: str) -> Records:
     """Order by one field after another, ``-`` for the greatest first; what is unknown comes last, equals the highest id first."""
-    for field in reversed(text.split(",")):
+    keys: dict[str, str] = {}
+    for field in text.split(","):
         column = ORDERED_BY.get(field.removeprefix("-"))
         if column is None:
             known = ", ".join(ORDERED_BY)
             raise InvalidParameter(ORDERING, f"{field!r} is no field to order by; choose from {known}, with - for the greatest first.")
-        rows = _by(rows, column, is_falling=field.startswith("-"))
-    return rows
-
-
-def _by(rows: Sequence[Row], column: str, *, is_falling: bool) -> Sequence[Row]:
-    known: list[Row] = [row for row in rows if row[column] is not None]
-    value: Callable[[Row], Any] = lambda row: row[column]  # noqa: E731 - a name for its type
-    return [*sorted(known, key=value, reverse=is_falling), *(row for row in rows if row[column] is None)]
+        keys.setdefault(column, "descending" if field.startswith("-") else "ascending")
+    table = pa.table({column: rows.column(column) for column in keys})
+    return rows.chosen(pc.sort_indices(table, sort_keys=[(column, order, "at_end") for column, order in keys.items()]).to_numpy())
 
 
 def parse_time(name: str, text: str) -> datetime:
@@ -104,7 +111,7 @@ def parse_time(name: str, text: str) -> datetime:
 
 
 _LONGEST_ID = 19  # digits; more is no id of ours
-_FILTERS: Mapping[str, Callable[[Snapshot, Sequence[Row], str], Sequence[Row]]] = {
+_FILTERS: Mapping[str, Callable[[Snapshot, Records, str], Records]] = {
     CATEGORY: _of_category,
     GRID: _of_grid,
     UPDATED_SINCE: _updated_since,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from api.replies import Reply
+from api.replies import Reply, refuse_writing
 from api.snapshot import Snapshot
 from transforms.payload import render
 
@@ -17,8 +17,11 @@ def health(path: str, method: str, snapshot: Snapshot, complaint: str | None) ->
 
     Ready is always 200, since nothing is listened to before a publication is loaded; ``complaint`` says why a newer one could not be.
     """
-    if method not in ("GET", "HEAD") or path not in (LIVE, READY):
+    if path not in (LIVE, READY):
         return None
+    refusal = refuse_writing(method)
+    if refusal is not None:
+        return refusal
     if path == LIVE:
         return _plain({"status": "live"})
     as_of = snapshot.as_of_at.astimezone(UTC).isoformat() if snapshot.as_of_at is not None else None

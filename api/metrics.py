@@ -18,7 +18,7 @@ from api.routes import match
 from api.snapshot import Snapshot
 
 METRICS = "/metrics"
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 ADDRESSES = (
     *("root", "search", "packages", "grids", "categories", "packages_record", "grids_record", "categories_record"),

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Protocol
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.current import Current
+from api.delivery import close_after, deliver
 from api.metrics import CONTENT_TYPE, METRICS, Metrics
+from api.repeats import AnswersAtOnce, Call, Told, has_body, to_call
+from api.replies import Reply, refuse_writing
+
+
+class Answers(AnswersAtOnce, Protocol):
+    """An application of ASGI that knows some answers at once."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
 
 
 class Observed:
@@ -18,7 +29,7 @@ class Observed:
     ``write`` takes the line of each request; without it none is made. The address in it is as sent, with what does not print escaped.
     """
 
-    def __init__(self, app: ASGIApp, current: Current, metrics: Metrics, write: Callable[[str], None] | None = None) -> None:
+    def __init__(self, app: Answers, current: Current, metrics: Metrics, write: Callable[[str], None] | None = None) -> None:
         self._app = app
         self._current = current
         self._metrics = metrics
@@ -38,28 +49,40 @@ class Observed:
             await send(message)
 
         try:
-            if scope["path"] == METRICS and scope["method"] in ("GET", "HEAD"):
-                await self._tell(observed)
+            if scope["path"] == METRICS:
+                await self._tell(scope["method"], close_after(observed) if has_body(scope["headers"]) else observed)
             else:
                 await self._app(scope, receive, observed)
         finally:
             seconds = self._current.monotonic() - began
             self._metrics.count(scope["path"], scope["method"], status, seconds)
             if self._write is not None:
-                self._write(access_line(scope, status, size, seconds, datetime.now(UTC)))
+                self._write(access_line(to_call(scope), scope["method"], status, size, seconds, datetime.now(UTC)))
 
-    async def _tell(self, send: Send) -> None:
-        bodies = await self._current.bodies()
-        body = self._metrics.tell(bodies.snapshot, self._current.complaint).encode()
-        headers = [(b"content-type", CONTENT_TYPE), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": int(HTTPStatus.OK), "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+    def at_once(self, call: Call, send: Callable[[int, bytes], None]) -> Told | None:
+        """Let one be answered whose answer is known, and count it."""
+        began = self._current.monotonic()
+        told = self._app.at_once(call, send)
+        if told is not None:
+            seconds = self._current.monotonic() - began
+            self._metrics.count(told.path, "GET", told.status, seconds)
+            if self._write is not None:
+                self._write(access_line(call, "GET", told.status, told.size, seconds, datetime.now(UTC)))
+        return told
+
+    async def _tell(self, method: str, send: Send) -> None:
+        reply = refuse_writing(method)
+        if reply is None:
+            bodies = await self._current.bodies()
+            body = self._metrics.tell(bodies.snapshot, self._current.complaint).encode()
+            reply = Reply(status=HTTPStatus.OK, headers=(("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body)))), body=body)
+        delivery = deliver(reply, "")
+        await send(delivery.start)
+        await send(delivery.body)
 
 
-def access_line(scope: Scope, status: int, size: int, seconds: float, now: datetime) -> str:
+def access_line(call: Call, method: str, status: int, size: int, seconds: float, now: datetime) -> str:
     """Write one request: time, asker, method, address, status, bytes of the body, milliseconds."""
-    query = scope["query_string"]
-    target = ascii((scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1"))[1:-1]
-    client = (scope.get("client") or ("-",))[0]
+    target = ascii(call.target.decode("latin-1"))[1:-1]
     at = f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03}Z"
-    return f"{at} {client} {scope['method']} {target} {status} {size} B {seconds * 1000:.1f} ms"
+    return f"{at} {call.client or '-'} {method} {target} {status} {size} B {seconds * 1000:.1f} ms"

@@ -10,7 +10,7 @@ from typing import Any
 
 from api.answers import Asked, refuse
 from api.filters import ORDERED_BY
-from api.replies import METHODS, Reply, failure, json_reply
+from api.replies import Reply, json_reply, refuse_writing
 from transforms.payload import render
 
 OPENAPI = "/api/openapi.json"
@@ -27,6 +27,7 @@ _MAYBE_LINK: Schema = {"type": ["string", "null"], "format": "uri"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _MAYBE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 _DAY: Schema = {"type": "string", "format": "date"}
+_WHEN: Schema = {"anyOf": [_DAY, _TIME]}
 
 
 def _said(schema: Schema, description: str) -> Schema:
@@ -172,11 +173,11 @@ _FIELDS = "|".join(ORDERED_BY)
 _LOOKUP = _parameter("lookup", "path", "Slug or id; digits always mean an id.", _TEXT)
 _LIMIT = _parameter("limit", "query", "Records on a page; there is no maximum.", {"type": "integer", "minimum": 1, "default": 20})
 _OFFSET = _parameter("offset", "query", "Records to leave out at the start.", {"type": "integer", "minimum": 0, "default": 0})
-_AS_OF = _parameter("as_of", "query", "As it was published at this time (ISO 8601; UTC unless it says otherwise; not in v4).", _TEXT)
+_AS_OF = _parameter("as_of", "query", "As it was published at this time (ISO 8601; UTC unless it says otherwise; not in v4).", _WHEN)
 _CHOOSING = (
     _parameter("category", "query", "Packages of this category: slug or id (not in v4).", _TEXT),
     _parameter("grid", "query", "Packages of this grid: slug or id (not in v4).", _TEXT),
-    _parameter("updated_since", "query", "Packages whose last_updated is at this time or later (ISO 8601; not in v4).", _TEXT),
+    _parameter("updated_since", "query", "Packages whose last_updated is at this time or later (ISO 8601; not in v4).", _WHEN),
     _parameter(
         "ordering",
         "query",
@@ -208,7 +209,11 @@ def _file(summary: str, media_type: str, *parameters: Schema, has_parts: bool = 
     answers: Schema = {"200": {"description": summary, "content": content}, "304": {"description": "The asker has it already."}}
     if has_parts:
         parameters = (*parameters, _PARTS)
-        answers |= {"206": {"description": "The part asked for.", "content": content}, "416": {"description": "There is no such part."}}
+        answers |= {
+            "206": {"description": "The part asked for, or several.", "content": {**content, "multipart/byteranges": {}}},
+            "400": {"description": "The Range header names no part.", "content": {"text/plain": {"schema": _TEXT}}},
+            "416": {"description": "There is no such part.", "content": {"text/plain": {"schema": _TEXT}}},
+        }
     answers["404"] = _json("Error", "There is no such file.")
     return {"get": {"summary": summary, "parameters": list(parameters), "responses": answers}}
 
@@ -260,11 +265,4 @@ def describe(asked: Asked, base_url: str) -> Reply | None:
     """Answer ``/api/openapi.json``; None for any other question."""
     if asked.path != OPENAPI:
         return None
-    refusal = refuse(asked)
-    if refusal is not None:
-        return refusal
-    if asked.method == "OPTIONS":
-        return Reply(status=HTTPStatus.NO_CONTENT, headers=(("Allow", METHODS),), body=b"")
-    if asked.method not in ("GET", "HEAD"):
-        return failure(HTTPStatus.METHOD_NOT_ALLOWED, f'Method "{asked.method}" not allowed.')
-    return json_reply(render(description(base_url)))
+    return refuse(asked) or refuse_writing(asked.method) or json_reply(render(description(base_url)))

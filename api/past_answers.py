@@ -64,7 +64,7 @@ async def _answer_history(asked: Asked, bodies: Bodies, past: Past, base_url: st
     if asked.method not in ("GET", "HEAD"):
         return failure(HTTPStatus.METHOD_NOT_ALLOWED, f'Method "{asked.method}" not allowed.')
     key = parse_lookup(PACKAGES, lookup)
-    row = None if key is None else bodies.snapshot.shelves[PACKAGES].find(key)
+    row = None if key is None else bodies.snapshot.shelf(PACKAGES).find(key)
     path = bodies.snapshot.path
     if row is None or path is None:
         return failure(HTTPStatus.NOT_FOUND, "No Package matches the given query.")

@@ -41,6 +41,15 @@ def failure(status: int, detail: str, *, is_resource: bool = True) -> Reply:
     return json_reply(detail_body(detail), status=status, is_resource=is_resource)
 
 
+def refuse_writing(method: str) -> Reply | None:
+    """Answer OPTIONS and whatever would write, where v4 has no address; None for GET and HEAD."""
+    if method in ("GET", "HEAD"):
+        return None
+    if method == "OPTIONS":
+        return Reply(status=HTTPStatus.NO_CONTENT, headers=(("Allow", METHODS),), body=b"")
+    return failure(HTTPStatus.METHOD_NOT_ALLOWED, f'Method "{method}" not allowed.')
+
+
 def not_found(*, is_resource: bool = True) -> Reply:
     """Answer 404 where not even a lookup was possible."""
     return failure(HTTPStatus.NOT_FOUND, "Not found.", is_resource=is_resource)

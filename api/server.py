@@ -95,14 +95,15 @@ def _run(app: ASGIApp, listener: socket.socket, announce: Callable[[], None]) ->
 
 
 def configure(app: ASGIApp) -> uvicorn.Config:
-    """Tell uvicorn how to serve the application: HTTP/1.1 in a hurry, no access log, no Server header."""
+    """Tell uvicorn how to serve the application: HTTP/1.1 in a hurry on uvloop, no access log, no Server header."""
     return uvicorn.Config(
         app,
         http=HurriedProtocol,
-        loop="asyncio",
+        loop="uvloop",
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="error",  # a line for every request that is no HTTP would be written by whoever sends them
         access_log=False,
         server_header=False,
         proxy_headers=False,  # api.proxies decides whom to believe

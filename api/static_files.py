@@ -33,7 +33,7 @@ def static_files(bodies: Bodies, base_url: str, *, is_one_page: bool = False) ->
     yield _file("", INDEX), _body(bodies, base_url, API_PATH)
     for kind in (PACKAGES, GRIDS, CATEGORIES):
         address = f"{API_PATH}{kind}/"
-        shelf = bodies.snapshot.shelves[kind]
+        shelf = bodies.snapshot.shelf(kind)
         rows = shelf.rows
         if is_one_page:
             yield _file(kind, INDEX), _body(bodies, base_url, address, f"limit={len(rows) or DEFAULT_LIMIT}")
@@ -59,7 +59,7 @@ def is_reachable(kind: str, name: str, row: Row, shelf: Shelf) -> bool:
     """Tell whether this id or slug is the address of its own record: categories have no slugs, and digits always mean an id."""
     route = match(f"{API_PATH}{kind}/{name}/")
     key = parse_lookup(kind, name) if route is not None and route.lookup == name else None
-    return key is not None and shelf.find(key) is row
+    return key is not None and (found := shelf.find(key)) is not None and found["id"] == row["id"]
 
 
 def _file(*parts: str) -> str:

@@ -6,6 +6,7 @@ The sandbox is a process of its own on loopback that enforces GitHub's published
 900 REST points and 2,000 GraphQL points a minute, 60 seconds of GraphQL time a minute, 100 requests in flight. The warm harvest
 comes after a day in which 3 % of the repositories were pushed to and 0.5 % of the projects released. The incumbent's calls
 (``incumbent.py``) are made for a sample of the same catalog, since all of it would take hours.
+Then ``serving.py`` measures how the API is read.
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ def main() -> None:
         show("replay", measure(environ, "replay", "--engine", given.engine, "--json"))
         print(f"\nlimits broken, by the sandbox's ledger: {_call(environ, '/sandbox/limits') or 'none'}\n")
         compare(given, environ, Path(folder) / "catalog", cold, warm)
+    print(flush=True)
+    command = [sys.executable, str(ROOT / "benchmarks" / "serving.py"), "--packages", str(given.packages)]
+    sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)  # noqa: S603 - our own program
 
 
 def harvest(name: str, environ: dict[str, str], given: argparse.Namespace, now: datetime) -> Measured:

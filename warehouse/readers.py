@@ -10,7 +10,7 @@ import json
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,8 @@ from warehouse.statements import invalid_query, reading_statement
 
 _ROWS_AT_ONCE = 2048
 _ROWS = "SELECT $columns FROM publication.main.$table WHERE $condition ORDER BY $key"
+_COLUMNS_AT_ONCE = 65_536
+_COLUMNS = "SELECT $columns FROM publication.main.$table"  # written by its key, and DuckDB keeps the order
 _ROWS_IN_HINDSIGHT = "FROM packages_in_hindsight(?::TIMESTAMPTZ) WHERE $name = ?"
 _ROWS_AS_OF = "SELECT $columns FROM packages_as_of(?::TIMESTAMPTZ) WHERE $name = ?"
 # What a query may put on the disk when its work does not fit in memory; without a bound that is nearly all of it.
@@ -108,6 +110,14 @@ class Publication:
     def grid_packages(self) -> Iterator[dict[str, Any]]:
         """Which packages stand in which grid, by grid."""
         return self.rows(GRID_PACKAGES)
+
+    def columns(self, table: Table, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of a public table by its key, in pieces, read as they are asked for."""
+        wanted = pa.schema([table.schema.field(name) for name in names])
+        text = fill(_COLUMNS, columns=columns_of(names), table=table.name)
+        with self.cursor() as cursor:
+            for batch in cursor.sql(text).to_arrow_reader(_COLUMNS_AT_ONCE):
+                yield batch.cast(wanted)
 
     def rows(self, table: Table) -> Iterator[dict[str, Any]]:
         """The rows of any public table by its key, read as they are asked for."""

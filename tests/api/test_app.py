@@ -200,9 +200,9 @@ def test_list_without_limit_maximum(tmp_path):
 
 def test_bug_is_a_plain_failure(tmp_path, caplog):
     """A row that cannot be printed is 500 without a traceback in the body, one in the log, and other rows are served."""
-    rows = Rows(package_rows=[SCHEDULER, {**SCHEDULER, "id": 2, "slug": "bad", "forks_count": float("nan")}])
+    rows = Rows(package_rows=[SCHEDULER, {**SCHEDULER, "id": 2, "slug": "bad", "title": None}])
     with running(app_over(rows, tmp_path, BASE)) as port:
         status, _, body = ask(port, "GET", "/api/v4/packages/2/")
         assert ask(port, "GET", "/api/v4/packages/1776/")[0] == 200
     assert (status, body) == (500, b'{"detail":"Internal server error."}')
-    assert "forks_count is nan" in caplog.text
+    assert "title is None" in caplog.text

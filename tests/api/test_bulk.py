@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.app import create_app
+from api.encodings import zstd
 from tests.api.publishing import publish_rows
 from tests.api.running import app_over, ask, running, send
 from tests.api.sample_rows import BASE, NEW_YORK, ODD, SCHEDULER, Rows, many
@@ -72,11 +73,12 @@ def test_lines_follow_the_host_and_its_tag(tmp_path):
 
 
 def test_lines_are_compressed_for_who_can_read_them(port):
-    """Gzip gives the same lines with a weak tag; either tag, sent back, is 304."""
+    """Gzip and zstd give the same lines with a weak tag; either tag, sent back, is 304."""
     plain = fetch(port, "/bulk/packages.ndjson")
-    status, headers, body = fetch(port, "/bulk/packages.ndjson", "Accept-Encoding: gzip")
-    assert (status, headers["content-encoding"], headers["etag"]) == (200, "gzip", f"w/{plain[1]['etag']}")
-    assert gzip.decompress(unchunked(body)) == plain[2]
+    for encoding, unpack in (("gzip", gzip.decompress), ("zstd", zstd.decompress)):
+        status, headers, body = fetch(port, "/bulk/packages.ndjson", f"Accept-Encoding: {encoding}")
+        assert (status, headers["content-encoding"], headers["etag"]) == (200, encoding, f"w/{plain[1]['etag']}")
+        assert unpack(unchunked(body)) == plain[2]
     for tag in (plain[1]["etag"], f"W/{plain[1]['etag']}"):
         told = fetch(port, "/bulk/packages.ndjson", "Accept-Encoding: gzip", f"If-None-Match: {tag}")
         assert (told[0], told[1]["etag"], told[1]["vary"], told[2]) == (304, plain[1]["etag"], "accept-encoding", b"")

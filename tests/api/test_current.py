@@ -33,7 +33,7 @@ class Seconds:
 
 def ids(current: Current) -> list[int]:
     """Ask which packages are served."""
-    return [row["id"] for row in asyncio.run(current.bodies()).snapshot.shelves["packages"].rows]
+    return [row["id"] for row in asyncio.run(current.bodies()).snapshot.shelf("packages").rows]
 
 
 def follow(data: Path) -> tuple[Current, Seconds]:
@@ -45,9 +45,9 @@ def follow(data: Path) -> tuple[Current, Seconds]:
 def test_rows_survive_publication(tmp_path):
     """What is read back from a publication prints exactly what was published."""
     publish_rows(tmp_path, SAMPLE, "20260215T222000Z-a")
-    shelf = load_snapshot(DataFolder(tmp_path)).shelves["packages"]
+    shelf = load_snapshot(DataFolder(tmp_path)).shelf("packages")
     for row in SAMPLE.packages():
-        assert package_payload(shelf.by_id[row["id"]], base_url=BASE, zone=NEW_YORK) == package_payload(row, base_url=BASE, zone=NEW_YORK)
+        assert package_payload(shelf.find(row["id"]), base_url=BASE, zone=NEW_YORK) == package_payload(row, base_url=BASE, zone=NEW_YORK)
 
 
 def test_snapshot_orders_lists_and_grids():
@@ -56,7 +56,7 @@ def test_snapshot_orders_lists_and_grids():
         package_rows=[package(n, f"p{n}", title=title, grid_ids=[62]) for n, title in ((4, "b"), (9, "a"), (2, "b"), (7, "B"), (5, "c"))]
     )
     snapshot = take_snapshot(rows)
-    assert [row["id"] for row in snapshot.shelves["packages"].rows] == [9, 7, 5, 4, 2]
+    assert [row["id"] for row in snapshot.shelf("packages").rows] == [9, 7, 5, 4, 2]
     assert snapshot.members == {62: [7, 9, 2, 4, 5]}
 
 
@@ -156,5 +156,5 @@ def test_requests_are_answered_while_loading(tmp_path):
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
-    assert [row["id"] for row in meanwhile.snapshot.shelves["packages"].rows] == [1]
-    assert [row["id"] for row in first.snapshot.shelves["packages"].rows] == [2]
+    assert [row["id"] for row in meanwhile.snapshot.shelf("packages").rows] == [1]
+    assert [row["id"] for row in first.snapshot.shelf("packages").rows] == [2]

@@ -7,8 +7,11 @@ import json
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.app import create_app
+from api.encodings import choose_encoding, zstd
 from tests.api.publishing import publish_rows
 from tests.api.running import app_over, running, send
 from tests.api.sample_rows import BASE, NEW_YORK, SAMPLE, SCHEDULER, Rows
@@ -35,8 +38,8 @@ def test_who_has_it_already_is_told_so(port, target):
     status, headers, body = fetch(port, target)
     assert (status, bool(body)) == (200, True)
     tag = headers["etag"]
-    for given in (tag, f"W/{tag}", f'"x", {tag}', "*"):
-        status, headers, body = fetch(port, target, f"If-None-Match: {given}")
+    for sent in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        status, headers, body = fetch(port, target, f"If-None-Match: {sent}")
         assert (status, body, headers["etag"], headers["vary"]) == (304, b"", tag, "accept")
     assert fetch(port, target, 'If-None-Match: "x"')[0] == 200
     assert fetch(port, target, f"If-None-Match: {tag}", method="HEAD")[0] == 304
@@ -76,30 +79,52 @@ def test_sharing_is_off_unless_set(port, tmp_path):
     assert (before[0], before[1]["access-control-allow-methods"]) == (200, "get, head, options")
 
 
+UNPACK = {"gzip": gzip.decompress, "zstd": zstd.decompress, None: bytes}
+
+
 @pytest.mark.parametrize(
-    ("wish", "is_packed"),
+    ("wish", "encoding"),
     [
-        ("gzip", True),
-        ("br, GZIP;q=0.5", True),
-        ("*", True),
-        ("gzip;q=0", False),
-        ("gzip; q=0.000", False),
-        ("br", False),
-        ("identity", False),
+        ("gzip", "gzip"),
+        ("br, GZIP;q=0.5", "gzip"),
+        ("x-gzip", "gzip"),
+        ("zstd", "zstd"),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("zstd;q=0.5, gzip;q=0.9", "gzip"),
+        ("zstd;q=0, *", "gzip"),
+        ("*", "zstd"),
+        ("gzip;q=0", None),
+        ("gzip; q=0.000", None),
+        ("*;q=0", None),
+        ("gzip;q=0.5, identity", None),
+        ("gzip;q=high", None),
+        ("br", None),
+        ("identity", None),
+        ("", None),
     ],
 )
-def test_long_answers_are_compressed_for_who_can_read_them(port, wish, is_packed):
-    """Gzip where it is allowed and worth it: the same bytes inside, a true length, a weak tag that the whole answer knows too."""
+def test_long_answers_are_compressed_for_who_can_read_them(port, wish, encoding):
+    """What is liked best and worth it: the same bytes inside, a true length, a weak tag that the whole answer knows too, twice alike."""
     plain = fetch(port, "/api/v4/packages/1776/")
-    status, headers, body = fetch(port, "/api/v4/packages/1776/", f"Accept-Encoding: {wish}")
-    assert (status, headers["content-length"]) == (200, str(len(body)))
-    assert ("content-encoding" in headers) is is_packed
-    if is_packed:
-        assert gzip.decompress(body) == plain[2]
-        assert (headers["vary"], headers["etag"]) == ("accept, accept-encoding", f"w/{plain[1]['etag']}")
-        again = fetch(port, "/api/v4/packages/1776/", f"Accept-Encoding: {wish}", f"If-None-Match: W/{plain[1]['etag']}")
-        assert (again[0], again[2]) == (304, b"")
+    assert plain[1]["vary"] == "accept", "v4's, for who says nothing of encodings"
+    for _ in range(2):
+        status, headers, body = fetch(port, "/api/v4/packages/1776/", f"Accept-Encoding: {wish}")
+        assert (status, headers["content-length"]) == (200, str(len(body)))
+        assert (headers.get("content-encoding"), UNPACK[encoding](body)) == (encoding, plain[2])
+        assert (headers["vary"], headers["etag"].removeprefix("w/")) == ("accept, accept-encoding", plain[1]["etag"])
+        assert headers["etag"].startswith("w/") is (encoding is not None)
+    again = fetch(port, "/api/v4/packages/1776/", f"Accept-Encoding: {wish}", f"If-None-Match: W/{plain[1]['etag']}")
+    assert (again[0], again[1]["vary"], again[2]) == (304, "accept, accept-encoding", b"")
     assert "content-encoding" not in fetch(port, "/api/v4/categories/3/", f"Accept-Encoding: {wish}")[1]
+
+
+@given(st.binary(max_size=60) | st.from_regex(rb"((gzip|zstd|identity|\*|br)(;q=[0-9.]{0,5})?[, ]{1,2}){0,4}", fullmatch=True))
+def test_any_wish_chooses_one_of_three(wish):
+    """Whatever is sent as Accept-Encoding, it chooses an encoding there is, and none that it forbids by name."""
+    chosen = choose_encoding(wish)
+    assert chosen in ("zstd", "gzip", "identity")
+    if re.fullmatch(rb"(gzip|zstd);q=0", wish):
+        assert chosen == "identity"
 
 
 def test_health(port):
@@ -107,4 +132,6 @@ def test_health(port):
     status, headers, body = fetch(port, "/health/live")
     assert (status, json.loads(body), headers["cache-control"]) == (200, {"status": "live"}, "no-store")
     assert fetch(port, "/health/")[0] == 404
+    assert fetch(port, "/health/live", method="DELETE")[0] == 405
+    assert fetch(port, "/health/ready", method="OPTIONS")[1]["allow"] == "get, head, options"
     assert re.fullmatch(rb'\{"status":"ready",.*\}', fetch(port, "/health/ready")[2])

@@ -147,4 +147,4 @@ def test_records_in_a_chosen_list_are_the_same_bytes(port):
 def test_no_parameter_is_the_list_of_v4(tmp_path):
     """Without a parameter of ours the rows are the snapshot's own, untouched."""
     snapshot = take_snapshot(Rows(package_rows=many(3)))
-    assert choose_packages(snapshot, {"limit": ["1"]}) is snapshot.shelves["packages"].rows
+    assert choose_packages(snapshot, {"limit": ["1"]}) is snapshot.shelf("packages").rows

@@ -10,6 +10,7 @@ import pytest
 from api.app import create_app
 from api.metrics import ADDRESSES, BOUNDS, SIZE, Metrics, address_name
 from api.observing import access_line
+from api.repeats import Call
 from api.snapshot import take_snapshot
 from tests.api.publishing import publish_rows
 from tests.api.running import ask, running
@@ -48,7 +49,7 @@ def test_requests_are_counted_by_what_they_are(tmp_path):
             ask(port, method, target)
         status, headers, _ = ask(port, "GET", "/metrics")
         told = values(ask(port, "GET", "/metrics")[2].decode())
-        assert ask(port, "POST", "/metrics")[0] == 404
+        assert ask(port, "POST", "/metrics")[0] == 405
     assert (status, dict(headers)["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
     requests = {name: value for name, value in told.items() if name.startswith("packhouse_http_requests_total")}
     assert {tuple(re.findall(r'"([^"]*)"', name)): value for name, value in requests.items()} == {
@@ -118,6 +119,6 @@ def test_addresses_have_names_of_ours(path, name):
 
 def test_a_line_cannot_be_forged():
     """What an asker sends stays within its line."""
-    scope = {"raw_path": b"/a\n\x1b[31m\xff", "query_string": b"b\r", "client": None, "method": "GET"}
-    line = access_line(scope, 200, 3, 0.0123, datetime(2026, 2, 15, 22, 20, 0, 5000, tzinfo=UTC))
+    call = Call(b"/a\n\x1b[31m\xff?b\r", (), "http", None)
+    line = access_line(call, "GET", 200, 3, 0.0123, datetime(2026, 2, 15, 22, 20, 0, 5000, tzinfo=UTC))
     assert line == r"2026-02-15T22:20:00.005Z - GET /a\n\x1b[31m\xff?b\r 200 3 B 12.3 ms"

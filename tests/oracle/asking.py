@@ -59,22 +59,25 @@ class Incumbent:
         command = [str(PYTHON), "-X", "utf8", str(HERE / "incumbent.py"), str(file)]
         environment = os.environ | {"PYTHONHASHSEED": "0"}
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._in, self._out = self._process.stdin, self._process.stdout
 
     def ask(self, method: str, target: str, headers: list[tuple[str, str]], body: str) -> Answer:
         """Ask once; returns status, headers in order with names in lower case, body."""
         line = json.dumps({"method": method, "target": target, "headers": headers, "body": body})
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        said = json.loads(self._process.stdout.readline())
+        self._in.write(line + "\n")
+        self._in.flush()
+        said = json.loads(self._out.readline())
         return said["status"], [(name.lower(), value) for name, value in said["headers"]], bytes.fromhex(said["body"])
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._process.stdin.close()
+        self._in.close()
         self._process.wait(timeout=30)
-        self._process.stdout.close()
+        self._out.close()
 
 
 def _value(row: Mapping[str, Any], column: str) -> Any:
