@@ -4,7 +4,8 @@ WarehouseError
 ├── DataFolderUnusable      the folder cannot be made, read or written; the disk is full
 │   └── DataFolderBusy      another process is working in it (``pid``, ``since``)
 ├── ArchiveDamaged          an archive of the landing cannot be read; the store and what is published stay
-├── StoreUnusable           the store is corrupt, of a newer schema, or refused a statement; replay rebuilds it
+├── StoreUnusable           the store is corrupt, of another schema, or refused a statement; replay rebuilds it
+│   └── StoreOutdated       it is of an earlier schema (``version``) and becomes one of today's when it is next opened for writing
 ├── PublicationFailed       a publication could not be written; ``current`` has not moved
 ├── ExportFailed            files for others could not be written; those of the last export are untouched
 ├── NothingPublished        there is no publication to read
@@ -42,6 +43,14 @@ class ArchiveDamaged(WarehouseError):
 
 class StoreUnusable(WarehouseError):
     """The store cannot be opened or written."""
+
+
+class StoreOutdated(StoreUnusable):
+    """The store is of an earlier schema that can be carried over; ``version`` tells which."""
+
+    def __init__(self, message: str, *, version: int) -> None:
+        super().__init__(message)
+        self.version = version
 
 
 class PublicationFailed(WarehouseError):
