@@ -459,6 +459,58 @@ def status(*, slug: str | None, is_json: bool, **places: str | None) -> None:
     sys.exit(3 if state["unfresh"] or state["publication"] is None else 0)
 
 
+@cli.command()
+@click.argument("to", type=click.Path(file_okay=False, path_type=Path))
+@_data
+@click.option("--keep", type=click.IntRange(min=1), default=7, show_default=True, help="How many backups to keep there.")
+@click.option("--verify", "is_verified", is_flag=True, help="Read every file again from where it was written.")
+@click.option("--wait", default="1h", show_default=True, metavar="AGE", help="How long to wait for a run at work.")
+@_as_json
+def backup(*, to: Path, keep: int, is_verified: bool, wait: str, is_json: bool, **places: str | None) -> None:
+    """Copy landing, store and current publication into a new folder below TO, with checksums; what is there already is shared.
+
+    \b
+    Example:
+      packhouse backup /mnt/backup/packhouse --verify
+    """
+    from settings import parse_age
+    from warehouse.backup import make_backup
+    from warehouse.folder import DataFolder
+
+    try:
+        patience = parse_age(wait).total_seconds()
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--wait") from None
+    folder = DataFolder(_settings(**places).data)
+    made = make_backup(folder, to, now=datetime.now(UTC), keep=keep, patience=patience, is_verified=is_verified)
+    _print_json(made.as_json()) if is_json else click.echo("\n".join(made.sentences()))
+
+
+@cli.command()
+@click.argument("origin", metavar="FROM", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_data
+@click.option("--force", "is_forced", is_flag=True, help="Although the data folder is not empty; what is there is moved beside.")
+@click.option("--verify", "is_check", is_flag=True, help="Only read the backup against its checksums; change nothing.")
+@_as_json
+def restore(*, origin: Path, is_forced: bool, is_check: bool, is_json: bool, **places: str | None) -> None:
+    """Let the data folder be what it was at the backup FROM (or the newest below it); every checksum is read before anything moves.
+
+    \b
+    Examples:
+      packhouse restore /mnt/backup/packhouse --verify
+      packhouse restore /mnt/backup/packhouse/20261124T031702Z --data /srv/packhouse/data
+    """
+    from warehouse.backup import open_backup
+    from warehouse.folder import DataFolder
+    from warehouse.restore import restore_backup, verify_backup
+
+    settings, found = _settings(**places), open_backup(origin)
+    made = (
+        verify_backup(found) if is_check else restore_backup(DataFolder(settings.data), found, now=datetime.now(UTC), is_forced=is_forced)
+    )
+    _print_json(made.as_json()) if is_json else click.echo("\n".join(made.sentences()))
+
+
 @cli.group()
 def catalog() -> None:
     """Look after the catalog, the four files that say what is harvested."""

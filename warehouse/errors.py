@@ -7,6 +7,9 @@ WarehouseError
 ├── StoreUnusable           the store is corrupt, of another schema, or refused a statement; replay rebuilds it
 │   └── StoreOutdated       it is of an earlier schema (``version``) and becomes one of today's when it is next opened for writing
 ├── PublicationFailed       a publication could not be written; ``current`` has not moved
+├── BackupFailed            a backup could not be written; earlier ones and the data folder are untouched
+├── BackupDamaged           a backup cannot be read, or is not what was written; nothing was changed
+├── RestoreRefused          the data folder has something already, or cannot take the backup; nothing was changed
 ├── ExportFailed            files for others could not be written; those of the last export are untouched
 ├── NothingPublished        there is no publication to read
 ├── OutputUnwritable        a file asked for outside the data folder cannot be written
@@ -55,6 +58,18 @@ class StoreOutdated(StoreUnusable):
 
 class PublicationFailed(WarehouseError):
     """A publication could not be written; the last good one is untouched."""
+
+
+class BackupFailed(WarehouseError):
+    """A backup could not be written; earlier ones and the data folder are untouched."""
+
+
+class BackupDamaged(WarehouseError):
+    """A backup cannot be read, or is not what was written; nothing was changed."""
+
+
+class RestoreRefused(WarehouseError):
+    """The data folder has something already, or cannot take the backup; nothing was changed."""
 
 
 class ExportFailed(WarehouseError):

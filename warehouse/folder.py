@@ -14,6 +14,7 @@
     published/<run_id>/                                       immutable publications (publication.py)
     published/.<run_id>.staging/                              one being written; what a killed process left is swept
     current -> published/<run_id>                             the last good publication
+    .restoring/, before-restore-<time>/                       a restore under way, and what was there before one (replacement.py)
 
 Everything in ``landing/`` is evidence, which only a retention that was asked for drops; all else can be rebuilt from it. The kernel
 frees the lock of a process that dies, however it dies.
@@ -32,6 +33,7 @@ from pathlib import Path
 from warehouse.durable import make_folder, remove_tree
 from warehouse.errors import DataFolderUnusable
 from warehouse.locking import held
+from warehouse.replacement import finish
 
 BRIEF_SECONDS = 600.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -106,14 +108,17 @@ class DataFolder:
                 raise unusable(self.root, error) from error
 
     @contextmanager
-    def lock(self, *, is_brief: bool = False) -> Iterator[None]:
-        """Be the one process that writes here; sweeps what a killed one left behind.
+    def lock(self, *, is_brief: bool = False, patience: float = 0.0) -> Iterator[None]:
+        """Be the one process that writes here; sweeps what a killed one left behind, and finishes a restore it had begun.
 
-        A holder that is brief (a backfill, while it loads) says so, and is waited for up to ten minutes.
+        A brief holder (a backfill while it loads, a backup) says so and is waited for up to ten minutes; others ``patience`` seconds.
         Raises DataFolderBusy when another process (or this one) holds it otherwise, DataFolderUnusable when the folder cannot be used.
         """
         self.prepare()
-        with _open(self.root, self.lock_file) as handle, held(handle, self.lock_file, patience=BRIEF_SECONDS, is_brief=is_brief):
+        with (
+            _open(self.root, self.lock_file) as handle,
+            held(handle, self.lock_file, brief_patience=BRIEF_SECONDS, patience=patience, is_brief=is_brief),
+        ):
             self._sweep()
             yield
 
@@ -124,12 +129,17 @@ class DataFolder:
         Raises DataFolderBusy at once when another backfill is under way, DataFolderUnusable when the folder cannot be used.
         """
         self.prepare()
-        with _open(self.root, self.backfill_lock_file) as handle, held(handle, self.backfill_lock_file, patience=0.0):
+        with _open(self.root, self.backfill_lock_file) as handle, held(handle, self.backfill_lock_file):
             remove_tree(self.unsealed_past)
             yield
 
     def _sweep(self) -> None:
-        """Remove what only a killed process can have left; safe under the lock alone."""
+        """Finish or remove what only a killed process can have left; safe under the lock alone."""
+        try:
+            if finish(self.root):
+                self.prepare()
+        except OSError as error:
+            raise unusable(self.root, error) from error
         for path in self.unsealed.iterdir():
             path.unlink(missing_ok=True)
         for path in self.published.glob(".*.staging"):

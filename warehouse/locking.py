@@ -57,20 +57,24 @@ class Holder:
 
 
 @contextmanager
-def held(handle: int, path: Path, *, patience: float, is_brief: bool = False) -> Iterator[None]:
-    """Hold the lock whose file is open at ``handle``; a brief holder is waited for so many seconds.
+def held(
+    handle: int, path: Path, *, brief_patience: float = 0.0, patience: float = 0.0, is_brief: bool = False, what: str = ""
+) -> Iterator[None]:
+    """Hold the lock whose file is open at ``handle``; a holder is waited for so many seconds, a brief one longer; ``what`` is locked.
 
     Raises DataFolderBusy when another process holds it otherwise. The caller closes the file.
     """
-    until = time.monotonic() + patience
+    began = time.monotonic()
     while not _taken(handle):
         holder = _read(handle)
-        if not holder.is_brief or time.monotonic() >= until:
-            raise _busy(path, holder)
+        if time.monotonic() - began >= (max(patience, brief_patience) if holder.is_brief else patience):
+            raise _busy(what, path, holder)
         time.sleep(PAUSE_SECONDS)
     before = _read(handle)
     if before.is_elsewhere and _age_seconds(handle, path) < ALIVE_SECONDS:
-        raise _busy(path, before, f" It was at work less than {ALIVE_SECONDS:.0f} s ago, and this file system keeps locks to one machine.")
+        raise _busy(
+            what, path, before, f" It was at work less than {ALIVE_SECONDS:.0f} s ago, and this file system keeps locks to one machine."
+        )
     _write(handle, is_brief=is_brief)
     ended = threading.Event()
     touching = threading.Thread(target=_touch, args=(handle, ended), daemon=True)
@@ -148,9 +152,9 @@ def _touch(handle: int, ended: threading.Event) -> None:
             os.utime(handle)
 
 
-def _busy(path: Path, holder: Holder, why: str = "") -> DataFolderBusy:
+def _busy(what: str, path: Path, holder: Holder, why: str = "") -> DataFolderBusy:
     return DataFolderBusy(
-        f"the data folder {path.parent.parent} is busy: {holder.described()}; nothing was started and nothing lost.{why} "
+        f"{what or f'the data folder {path.parent.parent}'} is busy: {holder.described()}; nothing was started and nothing lost.{why} "
         "Next: wait for it to end, or choose another folder with --data",
         pid=holder.pid,
         since=holder.since,
