@@ -438,7 +438,9 @@ def export(*, target: Path, is_one_page: bool, **given: str | None) -> None:
 @_data
 @_as_json
 def status(*, slug: str | None, is_json: bool, **places: str | None) -> None:
-    """Show the settings in force, the last runs and how fresh the publication is; with SLUG, where each field of a record comes from.
+    """Show freshness against its promise by source, settings, runs, quota, disk; with SLUG, where each field of a record comes from.
+
+    Exit 3 when a value is stale, pending or by now older than twice PACKHOUSE_MAX_AGE, or when nothing is published.
 
     \b
     Examples:
@@ -456,7 +458,7 @@ def status(*, slug: str | None, is_json: bool, **places: str | None) -> None:
         _print_json(state)
     else:
         click.echo("\n".join(describe_standing(state)))
-    sys.exit(3 if state["unfresh"] or state["publication"] is None else 0)
+    sys.exit(0 if state["promise"]["is_kept"] else 3)
 
 
 @cli.command()
