@@ -462,6 +462,36 @@ def status(*, slug: str | None, is_json: bool, **places: str | None) -> None:
 
 
 @cli.command()
+@_data
+@_catalog
+@click.option("--offline", "is_offline", is_flag=True, help="Leave out whether GitHub and PyPI can be reached.")
+@_as_json
+def doctor(*, is_offline: bool, is_json: bool, **places: str | None) -> None:
+    """Look at environment, settings, catalog, services and data folder; each finding has its remedy. Spends no quota, changes nothing.
+
+    Exit 0 when all is well, 3 with a warning, 1 with an error.
+
+    \b
+    Examples:
+      packhouse doctor
+      packhouse doctor --offline --json
+    """
+    from dataclasses import asdict
+
+    from flows.doctor import examine
+    from transforms.diagnoses import exit_code
+
+    found = []
+    for diagnosis in examine(_settings(**places), is_offline=is_offline):
+        found.append(diagnosis)
+        if not is_json:
+            click.echo(diagnosis.line())
+    if is_json:
+        _print_json([asdict(diagnosis) for diagnosis in found])
+    sys.exit(exit_code(found))
+
+
+@cli.command()
 @click.argument("to", type=click.Path(file_okay=False, path_type=Path))
 @_data
 @click.option("--keep", type=click.IntRange(min=1), default=7, show_default=True, help="How many backups to keep there.")
