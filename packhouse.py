@@ -35,9 +35,14 @@ select slug, stars_count as stars, forks_count as forks, latest_version as versi
 from packages order by stars_count desc nulls last limit 8"""
 
 Command = Callable[..., Any]
+_LOG_FORMAT: list[str] = []  # that of the settings, once they were read
 
 
-def _say(text: str) -> None:
+def _say(text: str, level: str = "info") -> None:
+    if os.environ.get("PACKHOUSE_LOG_FORMAT", "").strip().lower() == "json" or _LOG_FORMAT == ["json"]:
+        from flows.log_lines import log_line
+
+        text = log_line(datetime.now(UTC), text, level=level)
     click.echo(text, err=True)
 
 
@@ -60,7 +65,9 @@ class _Moment(click.ParamType[datetime]):
 def _settings(**flags: str | None) -> Settings:
     from settings import CONFIG_FILE, load_settings
 
-    return load_settings(flags, os.environ, Path(CONFIG_FILE))
+    settings = load_settings(flags, os.environ, Path(CONFIG_FILE))
+    _LOG_FORMAT[:] = [settings.log_format]
+    return settings
 
 
 def _data(command: Command) -> Command:
@@ -761,13 +768,13 @@ def _explain(error: Exception) -> int | None:
     from warehouse.errors import WarehouseError
 
     if isinstance(error, InvalidCatalog):
-        _say(format_mistakes(error.mistakes))
+        _say(format_mistakes(error.mistakes), "error")
         return 2
     if isinstance(error, InvalidSettings | UnknownPackages | InvalidWindow):
-        _say(str(error))
+        _say(str(error), "error")
         return 2
     if isinstance(error, WarehouseError | CannotServe | EngineUnavailable | HarvestInterrupted | BackfillInterrupted):
-        _say(str(error))
+        _say(str(error), "error")
         return 1
     return None
 
