@@ -87,6 +87,8 @@ def restore_backup(folder: DataFolder, backup: Backup, *, now: datetime, is_forc
             declare_ready(folder.root, named=named, current=backup.manifest["current"])
             finish(folder.root)
             folder.prepare()
+            if not has_content:
+                remove_tree(folder.root / f"{BEFORE}{named}")  # folders without a file
         except OSError as error:
             raise unusable(folder.root, error) from error
         return _report(backup, folder, before=folder.root / f"{BEFORE}{named}" if has_content else None)

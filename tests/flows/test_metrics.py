@@ -49,9 +49,7 @@ def test_a_run_tells_what_it_spent_and_how_things_stand(watched: Bench, capsys: 
     assert [item.name for item in path.parent.iterdir()] == ["packhouse.prom"]
 
 
-def test_a_run_that_fails_says_so_and_one_that_was_refused_says_nothing(
-    watched: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failed_runs_say_so_and_refused_ones_nothing(watched: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that cannot be written costs nothing else; a broken store is an outcome; a busy folder is the other run's matter."""
     path = watched.settings().metrics_file
     assert path is not None

@@ -99,6 +99,7 @@ def test_what_is_restored_is_what_was_there(folder, tmp_path):
     other = DataFolder(tmp_path / "other")
     restore_backup(other, open_backup(tmp_path / "to"), now=NOW)
     assert content(other) == content(folder)
+    assert sorted(path.name for path in other.root.iterdir()) == ["current", "landing", "published", "store"]
     with open_current(other) as publication:
         assert publication.package(id=1) is not None
     assert len(list(read_captures(other, on_damaged=pytest.fail))) == 5
