@@ -526,7 +526,7 @@ def backup(*, to: Path, keep: int, is_verified: bool, wait: str, is_json: bool, 
 
 
 @cli.command()
-@click.argument("origin", metavar="FROM", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("origin", metavar="FROM", type=click.Path(path_type=Path))
 @_data
 @click.option("--force", "is_forced", is_flag=True, help="Although the data folder is not empty; what is there is moved beside.")
 @click.option("--verify", "is_check", is_flag=True, help="Only read the backup against its checksums; change nothing.")
