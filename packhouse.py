@@ -39,9 +39,14 @@ select slug, stars_count as stars, forks_count as forks, latest_version as versi
 from packages order by stars_count desc nulls last limit 8"""
 
 Command = Callable[..., Any]
+_LOG_FORMAT: list[str] = []  # that of the settings, once they were read
 
 
-def _say(text: str) -> None:
+def _say(text: str, level: str = "info") -> None:
+    if os.environ.get("PACKHOUSE_LOG_FORMAT", "").strip().lower() == "json" or _LOG_FORMAT == ["json"]:
+        from flows.log_lines import log_line
+
+        text = log_line(datetime.now(UTC), text, level=level)
     click.echo(text, err=True)
 
 
@@ -64,7 +69,9 @@ class _Moment(click.ParamType[datetime]):
 def _settings(**flags: str | None) -> Settings:
     from settings import CONFIG_FILE, load_settings
 
-    return load_settings(flags, os.environ, Path(CONFIG_FILE))
+    settings = load_settings(flags, os.environ, Path(CONFIG_FILE))
+    _LOG_FORMAT[:] = [settings.log_format]
+    return settings
 
 
 def _data(command: Command) -> Command:
@@ -442,7 +449,9 @@ def export(*, target: Path, is_one_page: bool, **given: str | None) -> None:
 @_data
 @_as_json
 def status(*, slug: str | None, is_json: bool, **places: str | None) -> None:
-    """Show the settings in force, the last runs and how fresh the publication is; with SLUG, where each field of a record comes from.
+    """Show freshness against its promise by source, settings, runs, quota, disk; with SLUG, where each field of a record comes from.
+
+    Exit 3 when a value is stale, pending or by now older than twice PACKHOUSE_MAX_AGE, or when nothing is published.
 
     \b
     Examples:
@@ -460,7 +469,89 @@ def status(*, slug: str | None, is_json: bool, **places: str | None) -> None:
         _print_json(state)
     else:
         click.echo("\n".join(describe_standing(state)))
-    sys.exit(3 if state["unfresh"] or state["publication"] is None else 0)
+    sys.exit(0 if state["promise"]["is_kept"] else 3)
+
+
+@cli.command()
+@_data
+@_catalog
+@click.option("--offline", "is_offline", is_flag=True, help="Leave out whether GitHub and PyPI can be reached.")
+@_as_json
+def doctor(*, is_offline: bool, is_json: bool, **places: str | None) -> None:
+    """Look at environment, settings, catalog, services and data folder; each finding has its remedy. Spends no quota, changes nothing.
+
+    Exit 0 when all is well, 3 with a warning, 1 with an error.
+
+    \b
+    Examples:
+      packhouse doctor
+      packhouse doctor --offline --json
+    """
+    from dataclasses import asdict
+
+    from flows.doctor import examine
+    from transforms.diagnoses import exit_code
+
+    found = []
+    for diagnosis in examine(_settings(**places), is_offline=is_offline):
+        found.append(diagnosis)
+        if not is_json:
+            click.echo(diagnosis.line())
+    if is_json:
+        _print_json([asdict(diagnosis) for diagnosis in found])
+    sys.exit(exit_code(found))
+
+
+@cli.command()
+@click.argument("to", type=click.Path(file_okay=False, path_type=Path))
+@_data
+@click.option("--keep", type=click.IntRange(min=1), default=7, show_default=True, help="How many backups to keep there.")
+@click.option("--verify", "is_verified", is_flag=True, help="Read every file again from where it was written.")
+@click.option("--wait", default="1h", show_default=True, metavar="AGE", help="How long to wait for a run at work.")
+@_as_json
+def backup(*, to: Path, keep: int, is_verified: bool, wait: str, is_json: bool, **places: str | None) -> None:
+    """Copy landing, store and current publication into a new folder below TO, with checksums; what is there already is shared.
+
+    \b
+    Example:
+      packhouse backup /mnt/backup/packhouse --verify
+    """
+    from settings import parse_age
+    from warehouse.backup import make_backup
+    from warehouse.folder import DataFolder
+
+    try:
+        patience = parse_age(wait).total_seconds()
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--wait") from None
+    folder = DataFolder(_settings(**places).data)
+    made = make_backup(folder, to, now=datetime.now(UTC), keep=keep, patience=patience, is_verified=is_verified)
+    _print_json(made.as_json()) if is_json else click.echo("\n".join(made.sentences()))
+
+
+@cli.command()
+@click.argument("origin", metavar="FROM", type=click.Path(path_type=Path))
+@_data
+@click.option("--force", "is_forced", is_flag=True, help="Although the data folder is not empty; what is there is moved beside.")
+@click.option("--verify", "is_check", is_flag=True, help="Only read the backup against its checksums; change nothing.")
+@_as_json
+def restore(*, origin: Path, is_forced: bool, is_check: bool, is_json: bool, **places: str | None) -> None:
+    """Let the data folder be what it was at the backup FROM (or the newest below it); every checksum is read before anything moves.
+
+    \b
+    Examples:
+      packhouse restore /mnt/backup/packhouse --verify
+      packhouse restore /mnt/backup/packhouse/20261124T031702Z --data /srv/packhouse/data
+    """
+    from warehouse.backup import open_backup
+    from warehouse.folder import DataFolder
+    from warehouse.restore import restore_backup, verify_backup
+
+    settings, found = _settings(**places), open_backup(origin)
+    made = (
+        verify_backup(found) if is_check else restore_backup(DataFolder(settings.data), found, now=datetime.now(UTC), is_forced=is_forced)
+    )
+    _print_json(made.as_json()) if is_json else click.echo("\n".join(made.sentences()))
 
 
 @cli.group()
@@ -720,13 +811,13 @@ def _explain(error: Exception) -> int | None:
     from warehouse.errors import WarehouseError
 
     if isinstance(error, InvalidCatalog):
-        _say(format_mistakes(error.mistakes))
+        _say(format_mistakes(error.mistakes), "error")
         return 2
     if isinstance(error, InvalidSettings | UnknownPackages | InvalidWindow | ImportRefused):
-        _say(str(error))
+        _say(str(error), "error")
         return 2
     if isinstance(error, WarehouseError | CannotServe | EngineUnavailable | HarvestInterrupted | BackfillInterrupted | ImportStopped):
-        _say(str(error))
+        _say(str(error), "error")
         return 1
     return None
 

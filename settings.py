@@ -62,6 +62,8 @@ class Settings:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] | None
     cors: bool
     contact: str | None
+    log_format: str
+    metrics_file: Path | None
     origins: Mapping[str, str]
     expectations: Mapping[str, Tuning]
 
@@ -162,6 +164,14 @@ def _switch(text: str) -> bool:
         message = f"{_shown(text)} is not a switch: write on or off"
         raise ValueError(message)
     return word == "on"
+
+
+def _log_format(text: str) -> str:
+    word = text.strip().lower()
+    if word not in ("text", "json"):
+        message = f"{_shown(text)} is not a form of logs: write text or json"
+        raise ValueError(message)
+    return word
 
 
 def _zone(text: str) -> ZoneInfo:
@@ -308,6 +318,20 @@ FIELDS: tuple[Field, ...] = (
         default=None,
         parse=_contact,
         meaning="Address or e-mail sent in the User-Agent, so that GitHub and PyPI can reach you.",
+    ),
+    Field(
+        name="log_format",
+        variable="PACKHOUSE_LOG_FORMAT",
+        default="text",
+        parse=_log_format,
+        meaning="What is said on stderr: text for people, json for one object a line.",
+    ),
+    Field(
+        name="metrics_file",
+        variable="PACKHOUSE_METRICS_FILE",
+        default=None,
+        parse=_folder,
+        meaning="File (*.prom) that a run writes at its end for the textfile collector of Prometheus' node exporter.",
     ),
 )
 

@@ -9,6 +9,7 @@ import asyncio
 from typing import Any
 
 from flows.loading import counts_of, gather, load, load_catalogs, slowest, spent_by_facet
+from flows.metrics import watched
 from flows.past_asking import ask_past, cut_past
 from flows.past_plan import describe_backfill
 from flows.past_runs import BackfillInterrupted, BackfillRun, open_backfill
@@ -29,7 +30,12 @@ async def backfill_sequence(options: BackfillOptions, settings: Settings, *, run
     Raises what ``open_backfill`` raises, BackfillInterrupted after a signal, DataFolderUnusable when nothing more can be landed, and
     PublicationFailed; in each case the last good publication is intact.
     """
-    with progress_for() as progress, open_backfill(options, settings, engine=engine, progress=progress) as run, signals_set(run.stop):
+    with (
+        progress_for(settings.log_format) as progress,
+        watched(settings, "backfill", progress) as watch,
+        open_backfill(options, settings, engine=engine, progress=progress) as run,
+        signals_set(run.stop),
+    ):
         for line in describe_backfill(run.plan, options.since, options.until):
             progress.say(line)
         progress.begin(sum(run.plan.requests.values()), "asking")
@@ -41,6 +47,7 @@ async def backfill_sequence(options: BackfillOptions, settings: Settings, *, run
             _end_if_stopped(run)
         await run_step("Load what landed, check and publish", lambda: asyncio.to_thread(settle_backfill, run))
         assert run.report is not None  # noqa: S101 - settle_backfill made it
+        watch.report = run.report
         return run.report
 
 

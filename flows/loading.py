@@ -82,8 +82,9 @@ def gather(folder: DataFolder, run_id: str, store: Store, archives: Archives | N
             ledger.clear()
     chunks.append(pa.Table.from_pylist(ledger, schema=FETCHES.schema))
     tables = gathering.tables()
-    if damaged and last_at:
-        rows = [file.finding(last_at) for file in damaged]
+    if damaged:
+        found_at = last_at or row_from_name(run_id)["started_at"]  # all it landed may be damaged
+        rows = [file.finding(found_at) for file in damaged]
         tables[FINDINGS.name] = pa.concat_tables([tables[FINDINGS.name], pa.Table.from_pylist(rows, schema=FINDINGS.schema)])
     return Gathered(tables=tables, fetches=pa.concat_tables(chunks), files=list(files), last_at=last_at, last_sequence=last_sequence)
 

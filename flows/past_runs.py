@@ -154,6 +154,7 @@ def open_backfill(options: BackfillOptions, settings: Settings, *, engine: str, 
                 stop=stop,
                 sequence=gathered.last_sequence if gathered else 0,
             )
+            progress.name_run(run.run_id)
             if not unfinished:
                 write_run_report(folder, {**run.row(), "request": options.fingerprint(), "plan": run.foreseen})
         yield run

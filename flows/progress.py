@@ -26,6 +26,9 @@ class Progress(Protocol):
     def say(self, text: str) -> None:
         """A sentence that stays."""
 
+    def name_run(self, run_id: str) -> None:
+        """All that is told from now on is about this run."""
+
 
 class PlainProgress:
     """Lines on a stream that is no terminal: what is said, and the count at most every five seconds."""
@@ -56,6 +59,9 @@ class PlainProgress:
         if text.startswith("waiting") and "waiting" not in self._note:  # its number changes each second
             self._print(text)
         self._note = f"; {text}" if text else ""
+
+    def name_run(self, run_id: str) -> None:
+        """A person sees no other run's lines here."""
 
     def say(self, text: str) -> None:
         """Print it."""
@@ -101,6 +107,9 @@ class BarProgress:
         """Show it behind the bar."""
         self._bar.update(self._task, note=text)
 
+    def name_run(self, run_id: str) -> None:
+        """A person sees no other run's lines here."""
+
     def say(self, text: str) -> None:
         """Print above the bar."""
         self._bar.console.print(text, highlight=False, markup=False)
@@ -132,10 +141,14 @@ def describe_seconds(seconds: float) -> str:
 
 
 @contextmanager
-def progress_for(stream: TextIO | None = None) -> Iterator[Progress]:
-    """The progress that suits stderr."""
+def progress_for(log_format: str = "text", stream: TextIO | None = None) -> Iterator[Progress]:
+    """The progress that suits stderr, or lines of JSON where these are set."""
     stream = stream or sys.stderr
-    if stream.isatty():
+    if log_format == "json":
+        from flows.log_lines import JsonProgress  # noqa: PLC0415 - only where it is set
+
+        yield JsonProgress(stream)
+    elif stream.isatty():
         with BarProgress() as bar:
             yield bar
     else:

@@ -143,6 +143,7 @@ def open_run(options: HarvestOptions, settings: Settings, *, engine: str, progre
             foreseen=(unfinished or {}).get("plan") or {},
             is_index_useless=is_index_useless(reports, settings.pypi_url, started_at),
         )
+        progress.name_run(run.run_id)
         run.sequence = run.landed.last_sequence if run.landed else 0
         if not unfinished:
             write_run_report(folder, {**run.row(), "request": options.fingerprint()})

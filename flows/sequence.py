@@ -16,6 +16,7 @@ from typing import Protocol
 from flows.compaction import CompactionReport, compact_data
 from flows.fetching import cut, fetch, fetch_later, read_index
 from flows.forecast import describe_plan
+from flows.metrics import watched
 from flows.options import HarvestOptions
 from flows.progress import progress_for
 from flows.replaying import replay_run
@@ -43,7 +44,12 @@ async def harvest_sequence(options: HarvestOptions, settings: Settings, *, run_s
     Raises what ``open_run`` raises, HarvestInterrupted after a signal, DataFolderUnusable when nothing more can be landed,
     and PublicationFailed; in each case the last good publication is intact.
     """
-    with progress_for() as progress, open_run(options, settings, engine=engine, progress=progress) as run, signals_set(run.stop):
+    with (
+        progress_for(settings.log_format) as progress,
+        watched(settings, "harvest", progress) as watch,
+        open_run(options, settings, engine=engine, progress=progress) as run,
+        signals_set(run.stop),
+    ):
         plan = plan_run(run)
         for line in describe_plan(plan, has_token=settings.github_token is not None):
             progress.say(line)
@@ -65,6 +71,7 @@ async def harvest_sequence(options: HarvestOptions, settings: Settings, *, run_s
         _end_if_stopped(run)
         await run_step("Check and publish the records", lambda: _async(publish_run, run))
         assert run.report is not None  # noqa: S101 - load_run made it
+        watch.report = run.report
         return run.report
 
 
@@ -73,8 +80,9 @@ async def replay_sequence(settings: Settings, *, run_step: StepRunner) -> RunRep
     reports: list[RunReport] = []
 
     async def step() -> None:
-        with progress_for() as progress:
+        with progress_for(settings.log_format) as progress, watched(settings, "replay", progress) as watch:
             reports.append(replay_run(settings, progress))
+            watch.report = reports[0]
 
     await run_step("Rebuild the store from the landing and publish", step)
     return reports[0]
@@ -85,7 +93,7 @@ async def compact_sequence(settings: Settings, *, run_step: StepRunner) -> Compa
     reports: list[CompactionReport] = []
 
     async def step() -> None:
-        with progress_for() as progress:
+        with progress_for(settings.log_format) as progress:
             reports.append(compact_data(settings, progress))
 
     await run_step("Compact the landing and the store", step)

@@ -18,6 +18,7 @@ LONGEST_FUNCTION = 60
 # A module may be longer only with a reason.
 LONGER: dict[str, str] = {
     "transforms/schemas.py": "one table of columns after another; nothing to split",
+    "settings.py": "one setting after another; each is a few lines",
     "packhouse.py": "one command after another; each is a few lines",
 }
 

@@ -175,7 +175,8 @@ def test_status_shows_settings_without_the_token(harvested: Bench) -> None:
     state = json.loads(packhouse(harvested, "status", "--json").stdout)
     assert state["publication"]["packages"] == 25
     assert state["states"]["repo_state"] == {"ok": 24, "unsupported": 1}
-    assert done.returncode == 0
+    assert done.returncode == 3, "by the clock of today the sample is months old"
+    assert packhouse(harvested, "status", PACKHOUSE_MAX_AGE="2000w").returncode == 0
 
 
 def test_catalog_check_tells_every_mistake_and_nothing_is_harvested(harvested: Bench, tmp_path: Path) -> None:
@@ -403,3 +404,23 @@ def test_the_past_is_shown_and_compared(harvested: Bench) -> None:
         packhouse(harvested, "diff", "20260101T000000Z-0001", "2026-02-17"), 1, "no run that was published is named so", "from publications"
     )
     explained(packhouse(harvested, "publish", "--as-of", "2020-01-01"), 1, "nothing was published", "from publications")
+
+
+def test_a_backup_goes_there_and_back(harvested: Bench, tmp_path: Path) -> None:
+    """Backup, verify, restore, and the doctor's word on it: exit codes and what is said, without a traceback."""
+    to, other = str(tmp_path / "to"), str(tmp_path / "other")
+    made = json.loads(packhouse(harvested, "backup", to, "--verify", "--json").stdout)
+    assert made["is_verified"]
+    assert made["copied_count"] == made["files_count"]
+    assert packhouse(harvested, "restore", to, "--data", other).returncode == 0
+    explained(packhouse(harvested, "restore", to, "--data", other), 1, "is not empty", "--force")
+    store = Path(made["path"]) / "data" / "store" / "store.duckdb"
+    store.chmod(0o644)
+    store.write_bytes(b"rotten")
+    explained(packhouse(harvested, "restore", to, "--verify"), 1, "store/store.duckdb has other bytes", "Nothing was changed")
+    explained(packhouse(harvested, "restore", other), 1, "is no backup of packhouse")
+    explained(packhouse(harvested, "backup", to, "--wait", "soon"), 2, "--wait")
+    done = packhouse(harvested, "doctor", "--offline", "--data", other, "--json")
+    found = {row["name"]: row["level"] for row in json.loads(done.stdout)}
+    assert (found["ledger"], found["publication"], found["contact"]) == ("ok", "ok", "warning")
+    assert done.returncode == 3

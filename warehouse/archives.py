@@ -84,6 +84,11 @@ class Archives:
         """The archive a file is read from."""
         return self._homes[file][0]
 
+    def count(self, file: str) -> int:
+        """How many answers a sealed file has."""
+        _, first, end = self._homes[file]
+        return end - first
+
     def refuse_unreadable(self, run_id: str | None) -> None:
         """Raise ArchiveDamaged when an archive that cannot be read may hold answers of this run (of any, when ``None``)."""
         for path in self.unreadable:

@@ -1,15 +1,19 @@
-"""Copies of a store: its rows in another file, table by table, what both have.
+"""Copies of a store: its rows in another file, table by table, what both have; what is laid out anew migrations.py carries over.
 
 A file of DuckDB never shrinks: what an update or a delete freed is used again, but not given back. A copy has only what counts.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
-from warehouse.database import DUCKDB_ERRORS, columns_of, fill
-from warehouse.folder import DataFolder
-from warehouse.store import Store, open_store, rebuilt_store
+from warehouse.database import DUCKDB_ERRORS, columns_of, connect, fill
+from warehouse.durable import seal
+from warehouse.folder import DataFolder, unusable
+from warehouse.migrations import steps_from
+from warehouse.store import SCHEMA_VERSION, Store, open_store, rebuilt_store
 
 _COLUMNS = """
 SELECT o.table_name, list(o.column_name ORDER BY o.column_index)
@@ -17,11 +21,13 @@ FROM duckdb_columns() o JOIN duckdb_columns() n ON n.table_name = o.table_name A
 WHERE o.database_name = 'former' AND n.database_name = 'store' AND o.table_name <> 'store_schema'
 GROUP BY ALL ORDER BY ALL
 """
+_HAS_VERSION = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'former' AND table_name = 'store_schema'"
+_VERSION = "SELECT max(version) FROM former.main.store_schema"
 _COPY = "INSERT INTO store.main.$table ($names) SELECT $names FROM former.main.$table"
 
 
 def adopt(store: Store, path: Path) -> None:
-    """Copy the rows of another store file into an empty store; raises errors of DuckDB."""
+    """Copy the rows of another store file, of this schema or an earlier one, into an empty store; raises errors of DuckDB."""
     connection = store.connection
     connection.execute("ATTACH ? AS former (READ_ONLY)", [str(path)])
     try:
@@ -29,6 +35,10 @@ def adopt(store: Store, path: Path) -> None:
         try:
             for table, columns in connection.execute(_COLUMNS).fetchall():
                 connection.execute(fill(_COPY, table=table, names=columns_of(columns)))
+            version = connection.execute(_VERSION).fetchall()[0][0] if connection.execute(_HAS_VERSION).fetchall() else None
+            for step in steps_from(version or SCHEMA_VERSION, SCHEMA_VERSION) or ():
+                for statement in step.statements:
+                    connection.execute(statement)
             connection.commit()
         except BaseException:
             connection.rollback()
@@ -48,3 +58,38 @@ def shrink_store(folder: DataFolder) -> None:
             adopt(store, folder.store_file)
         except DUCKDB_ERRORS as error:
             raise store.explained(error) from error
+
+
+def migrate_store(folder: DataFolder, version: int) -> None:
+    """Let a store of an earlier schema become one of today's, its former file kept beside it; hold the folder's lock.
+
+    Raises StoreUnusable or DataFolderUnusable; the store is then as before. Killed at any moment it is the old one or the new one.
+    """
+    path = folder.store_file
+    try:
+        connection = connect(spill=folder.spill)
+        connection.execute("ATTACH ? AS former", [str(path)])
+        connection.execute("CHECKPOINT former")  # so that its write-ahead log is in it
+        connection.close()
+        seal(former_store(folder, version), aside=folder.store / ".former.aside", write=lambda aside: _double(path, aside))
+    except OSError as error:
+        raise unusable(folder.root, error) from error
+    with rebuilt_store(folder) as store:
+        try:
+            adopt(store, path)
+        except DUCKDB_ERRORS as error:
+            raise store.explained(error) from error
+
+
+def former_store(folder: DataFolder, version: int) -> Path:
+    """Where a migration keeps the store as it was."""
+    return folder.store / f"store.duckdb.schema-{version}.bak"
+
+
+def _double(path: Path, aside: Path) -> None:
+    """Give a file a second name, for it is replaced and not changed; a copy where the file system cannot."""
+    aside.unlink(missing_ok=True)
+    try:
+        os.link(path, aside)
+    except OSError:
+        shutil.copyfile(path, aside)

@@ -4,8 +4,12 @@ WarehouseError
 ├── DataFolderUnusable      the folder cannot be made, read or written; the disk is full
 │   └── DataFolderBusy      another process is working in it (``pid``, ``since``)
 ├── ArchiveDamaged          an archive of the landing cannot be read; the store and what is published stay
-├── StoreUnusable           the store is corrupt, of a newer schema, or refused a statement; replay rebuilds it
+├── StoreUnusable           the store is corrupt, of another schema, or refused a statement; replay rebuilds it
+│   └── StoreOutdated       it is of an earlier schema (``version``) and becomes one of today's when it is next opened for writing
 ├── PublicationFailed       a publication could not be written; ``current`` has not moved
+├── BackupFailed            a backup could not be written; earlier ones and the data folder are untouched
+├── BackupDamaged           a backup cannot be read, or is not what was written; nothing was changed
+├── RestoreRefused          the data folder has something already, or cannot take the backup; nothing was changed
 ├── ExportFailed            files for others could not be written; those of the last export are untouched
 ├── CatalogUnwritable       an import cannot write in the catalog's folder; the catalog is as it was
 ├── NothingPublished        there is no publication to read
@@ -45,8 +49,28 @@ class StoreUnusable(WarehouseError):
     """The store cannot be opened or written."""
 
 
+class StoreOutdated(StoreUnusable):
+    """The store is of an earlier schema that can be carried over; ``version`` tells which."""
+
+    def __init__(self, message: str, *, version: int) -> None:
+        super().__init__(message)
+        self.version = version
+
+
 class PublicationFailed(WarehouseError):
     """A publication could not be written; the last good one is untouched."""
+
+
+class BackupFailed(WarehouseError):
+    """A backup could not be written; earlier ones and the data folder are untouched."""
+
+
+class BackupDamaged(WarehouseError):
+    """A backup cannot be read, or is not what was written; nothing was changed."""
+
+
+class RestoreRefused(WarehouseError):
+    """The data folder has something already, or cannot take the backup; nothing was changed."""
 
 
 class ExportFailed(WarehouseError):

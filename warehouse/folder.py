@@ -8,12 +8,13 @@
     landing/.unsealed/                                        files being written; what a killed process left is swept
     landing/.unsealed-past/                                   the same, of a backfill, which asks without the lock
     store/store.duckdb                                        history and ledger (store.py); replay rebuilds it from landing/
-    store/.lock                                               held while a process writes; names its pid
+    store/.lock                                               held while a process writes; says which, where and since when (locking.py)
     store/.backfill.lock                                      held by a backfill from its start to its end
     store/.spill/                                             DuckDB's room for what does not fit in memory
     published/<run_id>/                                       immutable publications (publication.py)
     published/.<run_id>.staging/                              one being written; what a killed process left is swept
     current -> published/<run_id>                             the last good publication
+    .restoring/, before-restore-<time>/                       a restore under way, and what was there before one (replacement.py)
 
 Everything in ``landing/`` is evidence, which only a retention that was asked for drops; all else can be rebuilt from it. The kernel
 frees the lock of a process that dies, however it dies.
@@ -22,22 +23,19 @@ frees the lock of a process that dies, however it dies.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from warehouse.durable import make_folder, remove_tree
-from warehouse.errors import DataFolderBusy, DataFolderUnusable
+from warehouse.errors import DataFolderUnusable
+from warehouse.locking import held
+from warehouse.replacement import finish
 
-BRIEF = " brief"  # what a lock says of a holder that will be gone soon
 BRIEF_SECONDS = 600.0
-PAUSE_SECONDS = 0.2
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 
@@ -74,6 +72,16 @@ class DataFolder:
         return self.store / "store.duckdb"
 
     @property
+    def lock_file(self) -> Path:
+        """Held while a process writes."""
+        return self.store / ".lock"
+
+    @property
+    def backfill_lock_file(self) -> Path:
+        """Held by a backfill from its start to its end."""
+        return self.store / ".backfill.lock"
+
+    @property
     def spill(self) -> Path:
         """DuckDB's temporary files."""
         return self.store / ".spill"
@@ -100,16 +108,17 @@ class DataFolder:
                 raise unusable(self.root, error) from error
 
     @contextmanager
-    def lock(self, *, is_brief: bool = False) -> Iterator[None]:
-        """Be the one process that writes here; sweeps what a killed one left behind.
+    def lock(self, *, is_brief: bool = False, patience: float = 0.0) -> Iterator[None]:
+        """Be the one process that writes here; sweeps what a killed one left behind, and finishes a restore it had begun.
 
-        A holder that is brief (a backfill, while it loads) says so, and is waited for up to ten minutes.
+        A brief holder (a backfill while it loads, a backup) says so and is waited for up to ten minutes; others ``patience`` seconds.
         Raises DataFolderBusy when another process (or this one) holds it otherwise, DataFolderUnusable when the folder cannot be used.
         """
         self.prepare()
-        path = self.store / ".lock"
-        with _held(self.root, path, patience=BRIEF_SECONDS) as handle:
-            os.pwrite(handle, f"{os.getpid()}{BRIEF if is_brief else ''}\n".encode(), 0)
+        with (
+            _open(self.root, self.lock_file) as handle,
+            held(handle, self.lock_file, brief_patience=BRIEF_SECONDS, patience=patience, is_brief=is_brief),
+        ):
             self._sweep()
             yield
 
@@ -120,13 +129,17 @@ class DataFolder:
         Raises DataFolderBusy at once when another backfill is under way, DataFolderUnusable when the folder cannot be used.
         """
         self.prepare()
-        with _held(self.root, self.store / ".backfill.lock", patience=0.0) as handle:
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with _open(self.root, self.backfill_lock_file) as handle, held(handle, self.backfill_lock_file):
             remove_tree(self.unsealed_past)
             yield
 
     def _sweep(self) -> None:
-        """Remove what only a killed process can have left; safe under the lock alone."""
+        """Finish or remove what only a killed process can have left; safe under the lock alone."""
+        try:
+            if finish(self.root):
+                self.prepare()
+        except OSError as error:
+            raise unusable(self.root, error) from error
         for path in self.unsealed.iterdir():
             path.unlink(missing_ok=True)
         for path in self.published.glob(".*.staging"):
@@ -137,23 +150,13 @@ class DataFolder:
 
 
 @contextmanager
-def _held(root: Path, path: Path, *, patience: float) -> Iterator[int]:
-    """The lock at ``path``, empty and open for writing; a brief holder is waited for so many seconds."""
+def _open(root: Path, path: Path) -> Iterator[int]:
+    """The file of a lock, open for writing."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise unusable(root, error) from error
-    until = time.monotonic() + patience
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not os.pread(handle, 64, 0).decode("ascii", "replace").rstrip().endswith(BRIEF.strip()) or time.monotonic() >= until:
-                    raise _busy(root, path) from None
-                time.sleep(PAUSE_SECONDS)
-        os.ftruncate(handle, 0)
         yield handle
     finally:
         os.close(handle)
@@ -175,20 +178,4 @@ def unusable(root: Path, error: OSError) -> DataFolderUnusable:
     return DataFolderUnusable(
         f"cannot write in the data folder {root}: {reason} ({where}); everything sealed before is kept. "
         f"Next: {remedy}, then run the same command again"
-    )
-
-
-def _busy(root: Path, path: Path) -> DataFolderBusy:
-    pid, since = None, None
-    with suppress(OSError, ValueError, IndexError):
-        pid = int(path.read_text(encoding="ascii").split()[0])
-        since = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
-    who = (
-        f"process {pid} has been working in it since {since:%Y-%m-%d %H:%M:%S} UTC" if pid and since else "another process is working in it"
-    )
-    return DataFolderBusy(
-        f"the data folder {root} is busy: {who}; nothing was started and nothing lost. "
-        "Next: wait for it to end, or choose another folder with --data",
-        pid=pid,
-        since=since,
     )

@@ -7,7 +7,6 @@ stays readable when its folder is removed. DuckDB's connection is closed to file
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,10 +21,10 @@ import pyarrow as pa
 
 from transforms.schemas import CATEGORIES, GRID_PACKAGES, GRIDS, PACKAGES, Table
 from warehouse.database import DUCKDB_ERRORS, columns_of, connect, fill, first_line
-from warehouse.durable import remove_tree
 from warehouse.errors import InvalidQuery, NothingPublished
 from warehouse.folder import DataFolder
 from warehouse.publication import DATABASE, MANIFEST, SCHEMA_VERSION
+from warehouse.spill import SpillFolder, make_spill_folder
 from warehouse.statements import invalid_query, reading_statement
 
 _ROWS_AT_ONCE = 2048
@@ -44,7 +43,7 @@ Answer = TypeVar("Answer")
 class Publication:
     """An open publication; a context manager, usable from several threads. Made by ``open_current`` and ``open_publication``."""
 
-    def __init__(self, path: Path, manifest: Mapping[str, Any], connection: duckdb.DuckDBPyConnection, spill: Path | None) -> None:
+    def __init__(self, path: Path, manifest: Mapping[str, Any], connection: duckdb.DuckDBPyConnection, spill: SpillFolder | None) -> None:
         self.path = path
         self.manifest = manifest
         self._connection = connection
@@ -150,8 +149,8 @@ class OtherSchema(ValueError):
 
 def open_publication(path: Path) -> Publication:
     """Open one published folder; raises NothingPublished when it is not a whole publication."""
-    spill = _private_folder()
-    connection = connect(spill=spill)
+    spill = make_spill_folder()
+    connection = connect(spill=spill.path if spill else None)
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         if manifest["schema_version"] != SCHEMA_VERSION:
@@ -165,25 +164,16 @@ def open_publication(path: Path) -> Publication:
     except (*DUCKDB_ERRORS, OSError, ValueError, KeyError, TypeError) as error:
         connection.close()
         _forget(spill)
-        remedy = "packhouse replay" if isinstance(error, OtherSchema) else "packhouse publish"
         raise NothingPublished(
             f"the publication {path} cannot be read ({first_line(error)}); the store and the landing are not touched by that. "
-            f"Next: write a new one with {remedy}"
+            "Next: write a new one with packhouse publish"
         ) from error
     return Publication(path, manifest, connection, spill)
 
 
-def _private_folder() -> Path | None:
-    """A folder for this user alone, by no name that one could guess; ``None`` where none can be made: all has to fit in memory then."""
-    try:
-        return Path(tempfile.mkdtemp(prefix="packhouse-spill-"))
-    except OSError:
-        return None
-
-
-def _forget(spill: Path | None) -> None:
+def _forget(spill: SpillFolder | None) -> None:
     if spill is not None:
-        remove_tree(spill)
+        spill.remove()
 
 
 def query(publication: Publication, sql: str) -> pa.RecordBatchReader:

@@ -1,9 +1,9 @@
 """The store: everything ever observed, in ``store/store.duckdb``; what the next run and the publication read.
 
 It holds the tables of ``STORE_TABLES`` and four of its own: ``standings`` (history.py), ``listings`` (listings.py), ``landed_files``
-(which sealed files were loaded) and ``store_schema``. It is derived: the landing rebuilds it, so a store that is corrupt or of another
-schema is refused with a message and never repaired in place. A load is one transaction: a process killed in it leaves the store as it was,
-and loading the same again changes nothing.
+(which sealed files were loaded) and ``store_schema``. It is derived: the landing rebuilds it, so a store that is corrupt or of an unknown
+schema is refused and never repaired in place; one of an earlier schema is carried over (migrations.py). A load is one transaction:
+a process killed in it leaves the store as it was, and loading the same again changes nothing.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ from warehouse.confirmation import confirm_by_heads
 from warehouse.database import DUCKDB_ERRORS, arrow, attach, columns_of, connect, ddl, fill, first_line
 from warehouse.durable import sync_folder
 from warehouse.entries import join_entries
-from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreUnusable, WarehouseError
+from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreOutdated, StoreUnusable, WarehouseError
 from warehouse.folder import DataFolder
 from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_history
 from warehouse.listings import LISTINGS_DDL, join_listings
+from warehouse.migrations import steps_from, tables_before
 from warehouse.star_days import join_star_days, known_stars
 from warehouse.validators import join_validators, validators_of
 
@@ -271,16 +272,23 @@ class Store:
 
 
 def open_store(folder: DataFolder, *, is_read_only: bool) -> Store:
-    """Open the store, made when missing; hold the folder's lock to write.
+    """Open the store, made when missing, migrated when it is of an earlier schema; hold the folder's lock to write.
 
-    Read-only and missing gives an empty one. Raises StoreUnusable when it is corrupt or of another schema, DataFolderBusy when another
-    process has it open for writing, DataFolderUnusable when the file cannot be made.
+    Read-only: missing gives an empty one, of an earlier schema raises StoreOutdated. Raises StoreUnusable when it is corrupt or of an
+    unknown schema, DataFolderBusy when another process has it open for writing, DataFolderUnusable when it cannot be made.
     """
     if is_read_only and not folder.store_file.exists():
         return Store(None, spill=None, is_read_only=False)
-    if not is_read_only:
-        _settle_logs(folder)
-    return Store(folder.store_file, spill=None if is_read_only else folder.spill, is_read_only=is_read_only)
+    if is_read_only:
+        return Store(folder.store_file, spill=None, is_read_only=True)
+    _settle_logs(folder)
+    try:
+        return Store(folder.store_file, spill=folder.spill, is_read_only=False)
+    except StoreOutdated as error:
+        from warehouse.copies import migrate_store  # noqa: PLC0415 - copies are made of stores
+
+        migrate_store(folder, error.version)
+        return Store(folder.store_file, spill=folder.spill, is_read_only=False)
 
 
 @contextmanager
@@ -354,11 +362,19 @@ def _refuse_other_schema(connection: duckdb.DuckDBPyConnection, path: Path | Non
             f"the store {path} was written by a newer packhouse (schema {version}, this one knows {SCHEMA_VERSION}); it was not touched. "
             "Next: update packhouse, or rebuild the store for this version with: packhouse replay"
         )
-    if version != SCHEMA_VERSION or any(columns.get(table.name) != table.names for table in STORE_TABLES):
+    steps = None if version is None else steps_from(version, SCHEMA_VERSION)
+    expected = tables_before(steps or (), {table.name: table.names for table in STORE_TABLES})
+    is_as_told = all(columns.get(name) == names for name, names in expected.items())
+    if steps and version and is_as_told:
+        raise StoreOutdated(
+            f"the store {path} is of an earlier packhouse (schema {version}, this one writes {SCHEMA_VERSION}); nothing is lost. "
+            f"Next: packhouse publish, or the next harvest, carries it over and keeps the former file as store.duckdb.schema-{version}.bak",
+            version=version,
+        )
+    if version != SCHEMA_VERSION or not is_as_told:
         raise StoreUnusable(
             f"the store {path} has other tables than this packhouse (schema {version or 'unknown'}, expected {SCHEMA_VERSION}); "
-            "it was not touched. "
-            "Next: rebuild it from the landing with: packhouse replay"
+            "it was not touched. Next: rebuild it from the landing with: packhouse replay"
         )
 
 
@@ -377,8 +393,7 @@ def _replace_run(connection: duckdb.DuckDBPyConnection, run: Mapping[str, Any]) 
 
 
 def _note_files(connection: duckdb.DuckDBPyConnection, files: Iterable[str]) -> None:
-    names = pa.table({"file": pa.array(list(files), type=pa.string())})
-    if names.num_rows:
+    if (names := pa.table({"file": pa.array(list(files), type=pa.string())})).num_rows:
         connection.register("incoming", names)
         connection.execute(
             "INSERT INTO store.main.landed_files SELECT DISTINCT file FROM incoming ANTI JOIN store.main.landed_files USING (file)"

@@ -65,5 +65,5 @@ def test_durations_read_at_a_glance() -> None:
 
 def test_no_terminal_means_plain_lines() -> None:
     """Elsewhere than on a terminal there is no bar."""
-    with progress_for(io.StringIO()) as progress:
+    with progress_for(stream=io.StringIO()) as progress:
         assert isinstance(progress, PlainProgress)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import Bench
 from warehouse.errors import NothingPublished, StoreUnusable
+from warehouse.folder import DataFolder
+from warehouse.store import open_store
 
 
 def _parquet(bench: Bench) -> dict[str, bytes]:
@@ -99,3 +101,19 @@ def test_nothing_landed_is_nothing_to_replay(bench: Bench) -> None:
     """Replay on an empty folder says so."""
     with pytest.raises(NothingPublished, match="nothing has landed"):
         bench.replay()
+
+
+def test_a_run_of_which_nothing_can_be_read_has_its_finding(bench: Bench) -> None:
+    """All its landed files are set aside, and the store says so; a replay that would publish nothing but unknowns is refused."""
+    bench.harvest()
+    for path in (bench.data / "landing").glob("*/*/*.parquet"):
+        if path.parts[-3] in ("github", "pypi"):
+            path.write_bytes(b"torn")
+    report = bench.replay()
+    assert report.exit_code == 3
+    assert report.published is None
+    with open_store(DataFolder(bench.data), is_read_only=True) as store:
+        found = store.connection.execute("SELECT subject FROM store.main.findings WHERE code = 'landing_damaged' ORDER BY ALL").fetchall()
+    aside = sorted(path.name for path in (bench.data / "landing").rglob("*.damaged"))
+    assert aside
+    assert sorted(f"{subject.rpartition('/')[2]}.damaged" for (subject,) in found) == aside

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
+import textwrap
 import threading
+import time
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.warehouse.scenes import child, make_read_only, small_disk
+from warehouse import locking
 from warehouse.errors import DataFolderBusy, DataFolderUnusable
 from warehouse.folder import DataFolder, checked_name
+from warehouse.locking import holder_of
 
 HOLD = """
     import sys
@@ -36,7 +44,57 @@ def test_lock_of_a_killed_process_is_free(tmp_path):
         process.kill()
         process.wait()
         with DataFolder(tmp_path).lock():
-            assert (tmp_path / "store" / ".lock").read_text() == f"{os.getpid()}\n"
+            words = (tmp_path / "store" / ".lock").read_text().split()
+            assert words[:2] == [str(os.getpid()), socket.gethostname()]
+        assert (tmp_path / "store" / ".lock").read_text() == "", "who ends takes its name away"
+
+
+ELSEWHERE = "4711 host-b 00000000-0000-0000-0000-000000000000 2026-01-01T00:00:00+00:00\n"
+
+
+def test_a_holder_on_another_machine_counts_although_the_lock_does_not_reach_it(tmp_path):
+    """A mount without locks between machines: a record of another one that was touched lately is believed, an old one is not."""
+    folder = DataFolder(tmp_path)
+    folder.prepare()
+    folder.lock_file.write_text(ELSEWHERE)
+    assert holder_of(folder.lock_file).host == "host-b"
+    with pytest.raises(
+        DataFolderBusy, match=r"process 4711 on the machine host-b has been working in it since 2026-01-01 .*keeps locks to one"
+    ):
+        folder.lock().__enter__()
+    assert folder.lock_file.read_text() == ELSEWHERE, "the other one's record is its own"
+    dead = time.time() - locking.ALIVE_SECONDS - 1
+    os.utime(folder.lock_file, (dead, dead))
+    assert holder_of(folder.lock_file) is None
+    with folder.lock():
+        assert holder_of(folder.lock_file).pid == os.getpid()
+    assert holder_of(folder.lock_file) is None
+
+
+def test_a_holder_in_another_container_is_told_by_its_name_and_dead_at_once(tmp_path):
+    """Another host name on the same kernel: its lock reaches us, so a killed one is not waited for."""
+    command = ["unshare", "-u", "sh", "-c", 'hostname host-b && exec "$0" "$@"', sys.executable, "-c", textwrap.dedent(HOLD), str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        if process.stdout.readline() != "held\n":
+            pytest.skip("another host name needs root")
+        with pytest.raises(DataFolderBusy, match=f"process {process.pid} on the machine host-b has been working in it since"):
+            DataFolder(tmp_path).lock().__enter__()
+        process.kill()
+        process.wait()
+        with DataFolder(tmp_path).lock():
+            pass
+
+
+def test_a_holder_says_every_now_and_then_that_it_lives(tmp_path, monkeypatch):
+    """The record is touched while the lock is held, and no more afterwards."""
+    monkeypatch.setattr(locking, "TOUCH_SECONDS", 0.01)
+    folder = DataFolder(tmp_path)
+    with folder.lock():
+        os.utime(folder.lock_file, (0, 0))
+        until = time.monotonic() + 10
+        while folder.lock_file.stat().st_mtime == 0 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert datetime.fromtimestamp(folder.lock_file.stat().st_mtime, tz=UTC).year > 2000
 
 
 def test_a_brief_holder_is_waited_for(tmp_path):

@@ -16,6 +16,7 @@ from warehouse.errors import InvalidQuery, NothingPublished
 from warehouse.folder import DataFolder
 from warehouse.publication import DATABASE, MANIFEST
 from warehouse.readers import open_current, open_publication, query
+from warehouse.spill import left_spills
 from warehouse.views import VIEWS
 
 
@@ -403,6 +404,31 @@ def test_room_for_what_does_not_fit_is_private(folder, spills):
     assert left.package(id=1) is not None
     del left
     assert list(spills.iterdir()) == []
+
+
+READ = """
+    import sys
+    from pathlib import Path
+    from warehouse.folder import DataFolder
+    from warehouse.readers import open_current
+    publication = open_current(DataFolder(Path(sys.argv[1])))
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_room_of_a_killed_reader_is_swept_by_the_next(folder, spills):
+    """A reader that lives keeps its room, one that was killed leaves it to whoever reads next."""
+    with child(READ, folder.root, TMPDIR=str(spills)) as living, child(READ, folder.root, TMPDIR=str(spills)) as killed:
+        assert living.stdout.readline() == killed.stdout.readline() == "open\n"
+        assert len(list(spills.iterdir())) == 2
+        killed.kill()
+        killed.wait()
+        assert len(left_spills()) == 1
+        with open_current(folder) as publication:
+            assert publication.package(id=1) is not None
+            assert left_spills() == []
+            assert len(list(spills.iterdir())) == 2, "that of the living, and ours"
 
 
 def test_a_machine_without_room_still_answers(folder, spills):
