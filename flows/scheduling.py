@@ -140,17 +140,18 @@ class Scheduler:
         now = self.clock.now()
         if self.timetable.newest(min(self.state.seen_at, now), now, self.state.started):
             return  # it begins this moment
-        self.state.next_due_at = next_due(self.timetable, now, self.state.started)
-        self._keep()
-        text = f"next due {_utc(self.state.next_due_at)}"
-        self.say(f"{text[0].upper()}{text[1:]}, in {describe_seconds((self.state.next_due_at - now).total_seconds())}.")
-        self.tell(text)
+        at = self._keep()
+        self.say(f"Next due {_utc(at)}, in {describe_seconds((at - now).total_seconds())}.")
+        self.tell(f"next due {_utc(at)}")
 
-    def _keep(self) -> None:
+    def _keep(self) -> datetime:
+        """Remember how far the schedule came; returns the next due time from now on."""
+        at = self.state.next_due_at = next_due(self.timetable, self.clock.now(), self.state.started)
         try:
             self.file.write(self.state)
         except DataFolderUnusable as error:
             self.say(f"The schedule goes on, but a restart will not know how far it came: {error}")
+        return at
 
 
 class _Watch:

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,8 @@ class ScheduleFile:
     def write(self, state: ScheduleState) -> None:
         """Keep it; raises DataFolderUnusable."""
         del state.started[:-KEPT_STARTS]
-        text = json.dumps(asdict(state), indent=2, default=_iso) + "\n"
+        values = {each.name: getattr(state, each.name) for each in fields(state)}
+        text = json.dumps(values, indent=2, default=_plain) + "\n"
         path = self.root / FILE
         try:
             seal(path, aside=path.with_name(f".{FILE}.aside"), write=lambda aside: _write(aside, text))
@@ -133,7 +134,9 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _iso(value: object) -> str:
+def _plain(value: object) -> str | dict[str, Any]:
+    if isinstance(value, LastRun):
+        return asdict(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     message = f"{type(value).__name__} cannot stand in a schedule's file"

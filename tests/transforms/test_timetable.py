@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +12,7 @@ from transforms.timetable import MOST_COUNTED, CronTimetable, Due, PeriodTimetab
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Asia/Kolkata", "Pacific/Apia"]
-moments = st.datetimes(datetime(2024, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC))
+moments = st.integers(0, 150_000_000).map(lambda seconds: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds))
 
 
 def _first(line: str, zone: ZoneInfo, after: datetime, count: int) -> list[str]:
@@ -31,7 +31,7 @@ def test_a_skipped_time_comes_at_the_next_there_is_and_a_repeated_one_once() -> 
 def test_every_hour_follows_elapsed_time() -> None:
     """With * in the hour nothing is skipped and nothing waits two hours."""
     dues = list(islice(CronTimetable("0 * * * *", BERLIN).after(datetime(2026, 10, 24, 22, 30, tzinfo=UTC)), 6))
-    assert {later - earlier for earlier, later in zip(dues, dues[1:], strict=False)} == {timedelta(hours=1)}
+    assert {later - earlier for earlier, later in pairwise(dues)} == {timedelta(hours=1)}
 
 
 @given(st.integers(0, 59), st.integers(0, 23), st.sampled_from(ZONES), moments)
