@@ -13,7 +13,7 @@ from flows.past_asking import ask_past, cut_past
 from flows.past_plan import describe_backfill
 from flows.past_runs import BackfillInterrupted, BackfillRun, open_backfill
 from flows.past_window import BackfillOptions
-from flows.progress import progress_for
+from flows.progress import Progress, progress_for
 from flows.publishing import publish_records
 from flows.report import DONE, STOPPED, RunReport
 from flows.sequence import StepRunner, signals_set
@@ -23,20 +23,26 @@ from warehouse.catalog_landing import land_catalog
 from warehouse.reports import write_run_report
 
 
-async def backfill_sequence(options: BackfillOptions, settings: Settings, *, run_step: StepRunner, engine: str) -> RunReport:
-    """Ask for the past of a window, load it and publish.
+async def backfill_sequence(
+    options: BackfillOptions, settings: Settings, *, run_step: StepRunner, engine: str, watch: Progress | None = None
+) -> RunReport:
+    """Ask for the past of a window, load it and publish. ``watch`` is told how it goes.
 
     Raises what ``open_backfill`` raises, BackfillInterrupted after a signal, DataFolderUnusable when nothing more can be landed, and
     PublicationFailed; in each case the last good publication is intact.
     """
-    with progress_for() as progress, open_backfill(options, settings, engine=engine, progress=progress) as run, signals_set(run.stop):
+    with (
+        progress_for(watch=watch) as progress,
+        open_backfill(options, settings, engine=engine, progress=progress) as run,
+        signals_set(run.stop),
+    ):
         for line in describe_backfill(run.plan, options.since, options.until):
             progress.say(line)
         progress.begin(sum(run.plan.requests.values()), "asking")
         done, cuts = 0, cut_past(run)
         for batch in cuts:
             first, done = done + 1, done + len(batch)
-            name = f"Backfill subjects {first:,} to {done:,} of {sum(map(len, cuts)):,}"
+            name = f"Ask for the past of subjects {first:,} to {done:,} of {sum(map(len, cuts)):,}"
             await run_step(name, lambda batch=batch: ask_past(run, batch))  # type: ignore[misc]
             _end_if_stopped(run)
         await run_step("Load what landed, check and publish", lambda: asyncio.to_thread(settle_backfill, run))

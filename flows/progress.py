@@ -131,12 +131,40 @@ def describe_seconds(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+class SharedProgress:
+    """Tells several what is going on."""
+
+    def __init__(self, *told: Progress) -> None:
+        self._told = told
+
+    def begin(self, total: int, what: str) -> None:
+        """Tell all."""
+        for each in self._told:
+            each.begin(total, what)
+
+    def advance(self, count: int = 1) -> None:
+        """Tell all."""
+        for each in self._told:
+            each.advance(count)
+
+    def note(self, text: str) -> None:
+        """Tell all."""
+        for each in self._told:
+            each.note(text)
+
+    def say(self, text: str) -> None:
+        """Tell all."""
+        for each in self._told:
+            each.say(text)
+
+
 @contextmanager
-def progress_for(stream: TextIO | None = None) -> Iterator[Progress]:
-    """The progress that suits stderr."""
+def progress_for(stream: TextIO | None = None, watch: Progress | None = None) -> Iterator[Progress]:
+    """The progress that suits stderr; ``watch`` is told the same."""
     stream = stream or sys.stderr
+    others = [watch] if watch else []
     if stream.isatty():
         with BarProgress() as bar:
-            yield bar
+            yield SharedProgress(bar, *others)
     else:
-        yield PlainProgress(stream)
+        yield SharedProgress(PlainProgress(stream), *others)

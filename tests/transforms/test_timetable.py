@@ -25,6 +25,9 @@ def test_a_skipped_time_comes_at_the_next_there_is_and_a_repeated_one_once() -> 
     assert _first("30 2 * * *", BERLIN, datetime(2026, 10, 24, 12, tzinfo=UTC), 2) == ["10-25 02:30", "10-26 02:30"]
     first = next(CronTimetable("30 2 * * *", BERLIN).after(datetime(2026, 10, 24, 12, tzinfo=UTC)))
     assert first == datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "the first of the two"
+    second = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)
+    assert second.astimezone(BERLIN).fold == 1, "in the second of the two hours the first is over"
+    assert _first("30 2 * * *", BERLIN, second, 1) == ["10-26 02:30"]
     assert _first("0 2,3 * * *", BERLIN, datetime(2026, 3, 29, 0, tzinfo=UTC), 2) == ["03-29 03:00", "03-30 02:00"], "not twice at 03:00"
 
 
