@@ -35,14 +35,14 @@ async def backfill(
     """Ask GitHub for commits and retained stars by day of a window of the past, and PyPI for projects never harvested.
 
     Args:
-        since: first UTC day wanted.
-        until: last UTC day wanted; it must be over.
-        slugs: only these packages; empty means the whole catalog.
-        full: ask for days that are known already, too.
-        every: day, week or month; makes rows of period_records.
-        budget: stop asking GitHub after this many quota units.
-        fixed_now: a clock that stands still, for tests.
-        settings: settings by name that override the environment of the worker; never a token.
+        since: First UTC day wanted.
+        until: Last UTC day wanted; it must be over.
+        slugs: Only these packages; empty means the whole catalog.
+        full: Ask for days that are known already, too.
+        every: Day, week or month; makes rows of period_records.
+        budget: Stop asking GitHub after this many quota units.
+        fixed_now: A clock that stands still, for tests.
+        settings: Settings by name that override the environment of the worker; never a token.
     """
     options = BackfillOptions(
         since=since,

@@ -20,7 +20,7 @@ async def compact(settings: dict[str, str] | None = None) -> CompactionReport:
     """Move what landed into archives, drop what outlived the retention, shrink the store; no network.
 
     Args:
-        settings: settings by name that override the environment of the worker.
+        settings: Settings by name that override the environment of the worker.
     """
     settings_in_force = load_settings(settings or {}, os.environ, Path(CONFIG_FILE))
     async with progress_shown("compact") as watch:

@@ -25,8 +25,6 @@ START_LIMIT_SECONDS = 120  # a first start migrates a database; Prefect's own li
 
 DRAIN_LIMIT_SECONDS = 5
 
-TAGS = ("packhouse", "command line")
-
 QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -50,20 +48,10 @@ def prefect_engine(home: Path) -> Iterator[str]:
     if configured:
         _refuse_unreachable(configured)
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")  # the log is the server's; a person is told in our words
-        with _tagged():
-            yield configured
+        yield configured
         return
     with _sole_user(home), _embedded(home) as address:
         yield address
-
-
-@contextmanager
-def _tagged() -> Iterator[None]:
-    """Tag the flow runs that a command line starts, as the deployments tag theirs."""
-    from prefect import tags  # noqa: PLC0415 - Prefect reads its settings when it is imported
-
-    with tags(*TAGS):
-        yield
 
 
 def _refuse_unreachable(url: str) -> None:
@@ -141,8 +129,7 @@ def _embedded(home: Path) -> Iterator[str]:
         # A second run in this process finds Prefect imported and its settings read: hand them over explicitly.
         with temporary_settings({PREFECT_API_URL: address, PREFECT_HOME: str(home.resolve())}):
             try:
-                with _tagged():
-                    yield address
+                yield address
             finally:
                 logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it warns of every item still to be sent
                 EventsWorker.drain_all(timeout=DRAIN_LIMIT_SECONDS)  # else it looks for the server for ten seconds at exit

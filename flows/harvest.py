@@ -83,12 +83,12 @@ async def harvest(
     """Ask GitHub and PyPI what is due, then load, check and publish.
 
     Args:
-        slugs: harvest only these packages; empty means the whole catalog.
-        full: ask for everything, however young the values are.
-        max_age: ask again only for values at least this old, such as 20h or 2d.
-        budget: stop asking GitHub after this many quota units.
-        fixed_now: a clock that stands still, for demonstrations.
-        settings: settings by name that override the environment of the worker; never a token.
+        slugs: Harvest only these packages; empty means the whole catalog.
+        full: Ask for everything, however young the values are.
+        max_age: Ask again only for values at least this old, such as 20h or 2d.
+        budget: Stop asking GitHub after this many quota units.
+        fixed_now: A clock that stands still, for demonstrations.
+        settings: Settings by name that override the environment of the worker; never a token.
     """
     options = HarvestOptions(
         slugs=tuple(slugs or ()), full=full, max_age=max_age, budget=budget, fixed_now=fixed_now, settings=settings or {}

@@ -20,7 +20,7 @@ async def replay(settings: dict[str, str] | None = None) -> Any:
     """Rebuild the store and the publication from the landed answers; no network.
 
     Args:
-        settings: settings by name that override the environment of the worker.
+        settings: Settings by name that override the environment of the worker.
     """
     settings_in_force = load_settings(settings or {}, os.environ, Path(CONFIG_FILE))
     async with progress_shown("replay") as watch:
