@@ -119,6 +119,7 @@ def cli() -> None:
       packhouse catalog check                every mistake in the catalog at once
       packhouse plan                         what a harvest would ask, and its cost
       packhouse harvest                      ask GitHub and PyPI, load, check, publish
+      packhouse schedule --cron "17 3 * * *" the same every day, in the foreground
       packhouse sql "from packages limit 5"  query the publication
     """
 
@@ -212,6 +213,34 @@ def backfill(*, is_plan: bool, engine: str, is_json: bool, **given: Any) -> None
     from flows.running import run_backfill
 
     _finish(run_backfill(options, settings, engine, _say), is_json=is_json)
+
+
+@cli.command()
+@click.option("--cron", metavar="LINE", help="When: minute hour day month weekday, such as '17 3 * * *'.")
+@click.option("--every", metavar="AGE", help="Or how often, such as 6h, counted from the first start.")
+@click.option("--timezone", metavar="ZONE", default="UTC", show_default=True, help="Zone the cron line is read in, such as Europe/Berlin.")
+@_data
+@_catalog
+@click.option("--max-age", metavar="AGE", help="Ask again only for values at least this old (PACKHOUSE_MAX_AGE).")
+@click.option("--budget", type=click.IntRange(min=0), metavar="N", help="Stop asking GitHub after N quota units, in each run.")
+@_engine
+def schedule(*, cron: str | None, every: str | None, timezone: str, **given: Any) -> None:
+    """Harvest again and again, in the foreground, until SIGTERM or Ctrl-C; no server, no cron.
+
+    Runs that were missed are made up for by one, at once. The next due time stands in schedule.json in the data folder.
+
+    \b
+    Examples:
+      packhouse schedule --cron "17 3 * * *"                            daily at 03:17 UTC
+      packhouse schedule --cron "17 3 * * *" --timezone Europe/Berlin
+      packhouse schedule --every 6h --max-age 5h                        at once, then every six hours
+    """
+    from flows.foreground import Wanted, keep_schedule, notifier, read_zone
+
+    settings = _settings(**{name: given[name] for name in ("data", "catalog", "max_age")})
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
+    wanted = Wanted(cron=cron, zone=timezone, every=every, arguments=["harvest", *arguments])
+    sys.exit(keep_schedule(wanted, settings.data, read_zone(timezone), say=_say, notify=notifier(os.environ.get("NOTIFY_SOCKET"))))
 
 
 @cli.command()
@@ -801,6 +830,7 @@ def _explain(error: Exception) -> int | None:
     """Print what a declared error means and return the exit code; ``None`` for an error nobody declared."""
     from api.server import CannotServe
     from flows.engine import EngineUnavailable
+    from flows.foreground import InvalidSchedule
     from flows.import_options import ImportRefused, ImportStopped
     from flows.past_runs import BackfillInterrupted
     from flows.past_window import InvalidWindow
@@ -813,7 +843,7 @@ def _explain(error: Exception) -> int | None:
     if isinstance(error, InvalidCatalog):
         _say(format_mistakes(error.mistakes), "error")
         return 2
-    if isinstance(error, InvalidSettings | UnknownPackages | InvalidWindow | ImportRefused):
+    if isinstance(error, InvalidSettings | UnknownPackages | InvalidWindow | ImportRefused | InvalidSchedule):
         _say(str(error), "error")
         return 2
     if isinstance(error, WarehouseError | CannotServe | EngineUnavailable | HarvestInterrupted | BackfillInterrupted | ImportStopped):

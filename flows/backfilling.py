@@ -14,7 +14,7 @@ from flows.past_asking import ask_past, cut_past
 from flows.past_plan import describe_backfill
 from flows.past_runs import BackfillInterrupted, BackfillRun, open_backfill
 from flows.past_window import BackfillOptions
-from flows.progress import progress_for
+from flows.progress import Progress, progress_for
 from flows.publishing import publish_records
 from flows.report import DONE, STOPPED, RunReport
 from flows.sequence import StepRunner, signals_set
@@ -24,15 +24,17 @@ from warehouse.catalog_landing import land_catalog
 from warehouse.reports import write_run_report
 
 
-async def backfill_sequence(options: BackfillOptions, settings: Settings, *, run_step: StepRunner, engine: str) -> RunReport:
-    """Ask for the past of a window, load it and publish.
+async def backfill_sequence(
+    options: BackfillOptions, settings: Settings, *, run_step: StepRunner, engine: str, watch: Progress | None = None
+) -> RunReport:
+    """Ask for the past of a window, load it and publish. ``watch`` is told how it goes.
 
     Raises what ``open_backfill`` raises, BackfillInterrupted after a signal, DataFolderUnusable when nothing more can be landed, and
     PublicationFailed; in each case the last good publication is intact.
     """
     with (
-        progress_for(settings.log_format) as progress,
-        watched(settings, "backfill", progress) as watch,
+        progress_for(settings.log_format, watch=watch) as progress,
+        watched(settings, "backfill", progress) as measured,
         open_backfill(options, settings, engine=engine, progress=progress) as run,
         signals_set(run.stop),
     ):
@@ -42,12 +44,12 @@ async def backfill_sequence(options: BackfillOptions, settings: Settings, *, run
         done, cuts = 0, cut_past(run)
         for batch in cuts:
             first, done = done + 1, done + len(batch)
-            name = f"Backfill subjects {first:,} to {done:,} of {sum(map(len, cuts)):,}"
+            name = f"Ask for the past of subjects {first:,} to {done:,} of {sum(map(len, cuts)):,}"
             await run_step(name, lambda batch=batch: ask_past(run, batch))  # type: ignore[misc]
             _end_if_stopped(run)
         await run_step("Load what landed, check and publish", lambda: asyncio.to_thread(settle_backfill, run))
         assert run.report is not None  # noqa: S101 - settle_backfill made it
-        watch.report = run.report
+        measured.report = run.report
         return run.report
 
 

@@ -11,6 +11,7 @@ from prefect.artifacts import acreate_markdown_artifact
 from flows.compaction import CompactionReport
 from flows.harvest import letting_go, run_task
 from flows.sequence import compact_sequence
+from flows.watching import progress_shown
 from settings import CONFIG_FILE, load_settings
 
 
@@ -19,10 +20,11 @@ async def compact(settings: dict[str, str] | None = None) -> CompactionReport:
     """Move what landed into archives, drop what outlived the retention, shrink the store; no network.
 
     Args:
-        settings: settings by name that override the environment of the worker.
+        settings: Settings by name that override the environment of the worker.
     """
     settings_in_force = load_settings(settings or {}, os.environ, Path(CONFIG_FILE))
-    with letting_go():
-        report = await compact_sequence(settings_in_force, run_step=run_task)
+    async with progress_shown("compact") as watch:
+        with letting_go():
+            report = await compact_sequence(settings_in_force, run_step=run_task, watch=watch)
     await acreate_markdown_artifact(key="compact-report", markdown=report.markdown(), description="What the compaction did")
     return report

@@ -47,6 +47,7 @@ def prefect_engine(home: Path) -> Iterator[str]:
     configured = os.environ.get("PREFECT_API_URL")
     if configured:
         _refuse_unreachable(configured)
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")  # the log is the server's; a person is told in our words
         yield configured
         return
     with _sole_user(home), _embedded(home) as address:

@@ -48,6 +48,15 @@ def cut(run: HarvestRun) -> list[tuple[Due, ...]]:
     return batches(run.plan.due, BATCH_SUBJECTS) if run.plan else []
 
 
+def describe_batch(batch: tuple[Due, ...], number: int, count: int) -> str:
+    """What a batch asks, as the name of its task: ``Ask GitHub about 480 repositories and PyPI about 20 projects (1 of 10)``."""
+    repositories = sum(item.source == GITHUB for item in batch)
+    projects = len(batch) - repositories
+    asked = [f"GitHub about {repositories:,} repositor{'y' if repositories == 1 else 'ies'}"] if repositories else []
+    asked += [f"PyPI about {projects:,} project{'' if projects == 1 else 's'}"] if projects else []
+    return f"Ask {' and '.join(asked)}" + (f" ({number:,} of {count:,})" if count > 1 else "")
+
+
 async def read_index(run: HarvestRun) -> None:
     """Read PyPI's index once, and leave of the plan only the projects whose serial differs from the one known.
 

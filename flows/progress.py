@@ -140,16 +140,52 @@ def describe_seconds(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+class SharedProgress:
+    """Tells several what is going on."""
+
+    def __init__(self, *told: Progress) -> None:
+        self._told = told
+
+    def name_run(self, run_id: str) -> None:
+        """Tell all."""
+        for each in self._told:
+            each.name_run(run_id)
+
+    def begin(self, total: int, what: str) -> None:
+        """Tell all."""
+        for each in self._told:
+            each.begin(total, what)
+
+    def advance(self, count: int = 1) -> None:
+        """Tell all."""
+        for each in self._told:
+            each.advance(count)
+
+    def note(self, text: str) -> None:
+        """Tell all."""
+        for each in self._told:
+            each.note(text)
+
+    def say(self, text: str) -> None:
+        """Tell all."""
+        for each in self._told:
+            each.say(text)
+
+
 @contextmanager
-def progress_for(log_format: str = "text", stream: TextIO | None = None) -> Iterator[Progress]:
-    """The progress that suits stderr, or lines of JSON where these are set."""
+def progress_for(log_format: str = "text", stream: TextIO | None = None, watch: Progress | None = None) -> Iterator[Progress]:
+    """The progress that suits stderr, or lines of JSON where these are set; ``watch`` is told the same."""
     stream = stream or sys.stderr
     if log_format == "json":
         from flows.log_lines import JsonProgress  # noqa: PLC0415 - only where it is set
 
-        yield JsonProgress(stream)
+        yield _shared(JsonProgress(stream), watch)
     elif stream.isatty():
         with BarProgress() as bar:
-            yield bar
+            yield _shared(bar, watch)
     else:
-        yield PlainProgress(stream)
+        yield _shared(PlainProgress(stream), watch)
+
+
+def _shared(progress: Progress, watch: Progress | None) -> Progress:
+    return SharedProgress(progress, watch) if watch else progress

@@ -35,7 +35,7 @@ def run_harvest(options: HarvestOptions, settings: Settings, engine: str, say: C
     with prefect_engine(settings.data / "prefect"):
         from flows.harvest import harvest  # noqa: PLC0415 - imports Prefect, whose settings are in place now
 
-        return asyncio.run(
+        report: RunReport = asyncio.run(
             harvest(
                 slugs=list(options.slugs),
                 full=options.full,
@@ -45,6 +45,7 @@ def run_harvest(options: HarvestOptions, settings: Settings, engine: str, say: C
                 settings=dict(options.settings),
             )
         )
+        return report
 
 
 def run_backfill(options: BackfillOptions, settings: Settings, engine: str, say: Callable[[str], None]) -> RunReport:
@@ -56,18 +57,19 @@ def run_backfill(options: BackfillOptions, settings: Settings, engine: str, say:
     with prefect_engine(settings.data / "prefect" / "backfill"):  # a home of its own: a harvest may run beside it
         from flows.backfill import backfill  # noqa: PLC0415 - as above
 
-        return asyncio.run(
+        report: RunReport = asyncio.run(
             backfill(
                 since=options.since,
                 until=options.until,
                 slugs=list(options.slugs),
                 full=options.full,
-                every=options.every,
+                every=options.every,  # type: ignore[arg-type]  # one of the three that the command line offers
                 budget=options.budget,
                 fixed_now=options.fixed_now,
                 settings=dict(options.settings),
             )
         )
+        return report
 
 
 def run_replay(overrides: Mapping[str, str], settings: Settings, engine: str, say: Callable[[str], None]) -> RunReport:
@@ -80,7 +82,8 @@ def run_replay(overrides: Mapping[str, str], settings: Settings, engine: str, sa
     with prefect_engine(settings.data / "prefect"):
         from flows.replay import replay  # noqa: PLC0415 - as above
 
-        return asyncio.run(replay(settings=dict(overrides)))
+        report: RunReport = asyncio.run(replay(settings=dict(overrides)))
+        return report
 
 
 def run_compact(overrides: Mapping[str, str], settings: Settings, engine: str, say: Callable[[str], None]) -> CompactionReport:

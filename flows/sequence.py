@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from flows.compaction import CompactionReport, compact_data
-from flows.fetching import cut, fetch, fetch_later, read_index
+from flows.fetching import cut, describe_batch, fetch, fetch_later, read_index
 from flows.forecast import describe_plan
 from flows.metrics import watched
 from flows.options import HarvestOptions
-from flows.progress import progress_for
+from flows.progress import Progress, progress_for
 from flows.replaying import replay_run
 from flows.report import RunReport
 from flows.runs import HarvestRun, open_run
@@ -38,15 +38,17 @@ async def run_step(name: str, step: Callable[[], Awaitable[None]]) -> None:  # n
     await step()
 
 
-async def harvest_sequence(options: HarvestOptions, settings: Settings, *, run_step: StepRunner, engine: str) -> RunReport:
-    """Harvest: plan, fetch batch after batch, take up what was pending, load, check, publish.
+async def harvest_sequence(
+    options: HarvestOptions, settings: Settings, *, run_step: StepRunner, engine: str, watch: Progress | None = None
+) -> RunReport:
+    """Harvest: plan, fetch batch after batch, take up what was pending, load, check, publish. ``watch`` is told how it goes.
 
     Raises what ``open_run`` raises, HarvestInterrupted after a signal, DataFolderUnusable when nothing more can be landed,
     and PublicationFailed; in each case the last good publication is intact.
     """
     with (
-        progress_for(settings.log_format) as progress,
-        watched(settings, "harvest", progress) as watch,
+        progress_for(settings.log_format, watch=watch) as progress,
+        watched(settings, "harvest", progress) as measured,
         open_run(options, settings, engine=engine, progress=progress) as run,
         signals_set(run.stop),
     ):
@@ -55,45 +57,42 @@ async def harvest_sequence(options: HarvestOptions, settings: Settings, *, run_s
             progress.say(line)
         progress.begin(sum(plan.forecast.requests.values()), "asking")
         if plan.outlook.has_index:
-            await run_step("Read PyPI's index for what changed", lambda: read_index(run))
+            await run_step("Ask PyPI's index which projects changed", lambda: read_index(run))
             _end_if_stopped(run)
-        done = 0
         cuts = cut(run)
-        for batch in cuts:
-            first, done = done + 1, done + len(batch)
-            name = f"Fetch subjects {first:,} to {done:,} of {sum(map(len, cuts)):,}"
-            await run_step(name, lambda batch=batch: fetch(run, batch))  # type: ignore[misc]
+        for number, batch in enumerate(cuts, start=1):
+            await run_step(describe_batch(batch, number, len(cuts)), lambda batch=batch: fetch(run, batch))  # type: ignore[misc]
             _end_if_stopped(run)
         if run.later:
-            await run_step(f"Fetch {len(run.later):,} statistics that were still being computed", lambda: fetch_later(run))
+            await run_step(f"Ask GitHub again for {len(run.later):,} statistics it was still computing", lambda: fetch_later(run))
             _end_if_stopped(run)
         await run_step("Load what landed into the store", lambda: _async(load_run, run))
         _end_if_stopped(run)
         await run_step("Check and publish the records", lambda: _async(publish_run, run))
         assert run.report is not None  # noqa: S101 - load_run made it
-        watch.report = run.report
+        measured.report = run.report
         return run.report
 
 
-async def replay_sequence(settings: Settings, *, run_step: StepRunner) -> RunReport:
-    """Rebuild the store and the publication from the landing."""
+async def replay_sequence(settings: Settings, *, run_step: StepRunner, watch: Progress | None = None) -> RunReport:
+    """Rebuild the store and the publication from the landing; ``watch`` is told how it goes."""
     reports: list[RunReport] = []
 
     async def step() -> None:
-        with progress_for(settings.log_format) as progress, watched(settings, "replay", progress) as watch:
+        with progress_for(settings.log_format, watch=watch) as progress, watched(settings, "replay", progress) as measured:
             reports.append(replay_run(settings, progress))
-            watch.report = reports[0]
+            measured.report = reports[0]
 
     await run_step("Rebuild the store from the landing and publish", step)
     return reports[0]
 
 
-async def compact_sequence(settings: Settings, *, run_step: StepRunner) -> CompactionReport:
-    """Compact the landing and the store."""
+async def compact_sequence(settings: Settings, *, run_step: StepRunner, watch: Progress | None = None) -> CompactionReport:
+    """Compact the landing and the store; ``watch`` is told how it goes."""
     reports: list[CompactionReport] = []
 
     async def step() -> None:
-        with progress_for(settings.log_format) as progress:
+        with progress_for(settings.log_format, watch=watch) as progress:
             reports.append(compact_data(settings, progress))
 
     await run_step("Compact the landing and the store", step)

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ def test_the_embedded_engine_runs_a_harvest_and_leaves_nothing_behind(bench: Ben
     out, err = again.communicate(timeout=200)
     assert again.returncode == 3, err  # the other packages were never asked for
     assert json.loads(out)["run"]["kind"] == "replay"
+    assert "leaked" not in err
     compacted = _packhouse(bench, "compact", "--json")
     out, err = compacted.communicate(timeout=200)
     assert compacted.returncode == 0, err
@@ -169,11 +170,16 @@ def test_a_real_server_deploys_schedules_and_shows_a_run(bench: Bench, tmp_path:
     A healthy server is not enough: with a newer FastAPI deploying fails, with a newer SQLAlchemy no cron run is ever made.
     """
     with _server(tmp_path) as (url, environ):
-        for arguments in (["work-pool", "create", "packhouse", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
+        for arguments in (
+            ["work-pool", "create", "packhouse", "--type", "process"],
+            ["--no-prompt", "deploy", "--all"],
+            ["automation", "create", "--from-file", "deploy/automations.yaml"],
+        ):
             done = subprocess.run(
                 [str(BIN / "prefect"), *arguments], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False
             )
             assert done.returncode == 0, done.stdout + done.stderr
+        _deployments_are_described(url)
         deadline = time.monotonic() + 60
         scheduled: list[Any] = []
         while not scheduled and time.monotonic() < deadline:
@@ -184,16 +190,69 @@ def test_a_real_server_deploys_schedules_and_shows_a_run(bench: Bench, tmp_path:
         process = _packhouse(bench, "harvest", "django-scheduler", "--json", PREFECT_API_URL=url, PREFECT_HOME=environ["PREFECT_HOME"])
         _out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
+        assert "leaked" not in err
         assert not (bench.data / "prefect").exists(), "with a server configured none is embedded"
         runs = _post(f"{url}/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}})
-        assert [run["name"] for run in runs] == ["Harvest the catalog"]
+        assert [run["name"] for run in runs] == ["Harvest django-scheduler"]
         assert runs[0]["parameters"]["slugs"] == ["django-scheduler"]
-        artifacts = _post(f"{url}/artifacts/filter", {})
-        assert [artifact["key"] for artifact in artifacts] == ["harvest-report"]
-        assert "GitHub quota units" in artifacts[0]["data"]
-        deadline = time.monotonic() + 30
-        names: list[str] = []
-        while len(names) < 3 and time.monotonic() < deadline:  # task runs are recorded from events, a little later
-            names = [run["name"] for run in _post(f"{url}/task_runs/filter", {})]
-            time.sleep(0.5)
-        assert sorted(names) == ["Check and publish the records", "Fetch subjects 1 to 2 of 2", "Load what landed into the store"]
+        assert "packhouse" in runs[0]["tags"]
+        artifacts = {artifact["key"]: artifact for artifact in _post(f"{url}/artifacts/filter", {})}
+        assert set(artifacts) == {"harvest-report", "harvest-spending", "harvest-progress", "publication"}
+        assert "GitHub quota units" in artifacts["harvest-report"]["data"]
+        assert json.loads(artifacts["harvest-spending"]["data"])[0]["question"] == "probe"
+        assert artifacts["harvest-progress"]["data"] == 100
+        assert "https://djangopackages.org/bulk/" in artifacts["publication"]["data"]
+        names = _eventually(lambda: [run["name"] for run in _post(f"{url}/task_runs/filter", {})], 4)
+        assert sorted(name.partition(" 2026")[0] for name in names) == [
+            "Ask GitHub about 1 repository and PyPI about 1 project",
+            "Check and publish the records",
+            "Load what landed into the store",
+            "Record the publication of run",
+        ]
+        _a_stopped_run_says_so(bench, url, environ)
+        events = _eventually(lambda: _events(url, "packhouse."), 4)
+        assert {event["event"] for event in events} == {
+            "packhouse.publication.published",
+            "packhouse.publication.stale",
+            "packhouse.harvest.stopped",
+        }
+        assert {event["resource"]["prefect.resource.id"] for event in events} == {f"packhouse.publication.{bench.data}"}
+        lineage = _events(url, "prefect.asset.materialization.succeeded")[0]
+        assert lineage["resource"]["prefect.resource.id"] == f"file://{bench.data}/current"
+        upstream = {related["prefect.resource.id"] for related in lineage["related"] if related["prefect.resource.role"] == "asset"}
+        assert upstream == {bench.services.github_url, bench.services.pypi_url, f"file://{bench.catalog}"}
+
+
+def _deployments_are_described(url: str) -> None:
+    """Each has tags, a limit of one run at a time, and words for every field of its form."""
+    deployments = _post(f"{url}/deployments/filter", {})
+    assert {deployment["name"] for deployment in deployments} == {"harvest", "backfill", "replay", "compact"}
+    for deployment in deployments:
+        assert "packhouse" in deployment["tags"]
+        assert deployment["global_concurrency_limit"]["limit"] == 1
+        assert "ended after" in deployment["description"]
+        for name, field in deployment["parameter_openapi_schema"]["properties"].items():
+            assert field.get("description"), f"{deployment['name']}: {name}"
+
+
+def _a_stopped_run_says_so(bench: Bench, url: str, environ: dict[str, str]) -> None:
+    """A run that may not ask everything ends in a state of that name, and with exit code 3."""
+    process = _packhouse(bench, "harvest", "--budget", "0", PREFECT_API_URL=url, PREFECT_HOME=environ["PREFECT_HOME"])
+    _out, err = process.communicate(timeout=120)
+    assert process.returncode == 3, err
+    runs = _post(f"{url}/flow_runs/filter", {"flow_runs": {"state": {"name": {"any_": ["Stopped"]}}}})
+    assert [run["name"] for run in runs] == ["Harvest the whole catalog"]
+    assert "stopped" in runs[0]["state"]["message"]
+
+
+def _events(url: str, prefix: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = _post(f"{url}/events/filter", {"filter": {"event": {"prefix": [prefix]}}})["events"]
+    return events
+
+
+def _eventually(ask: Callable[[], list[Any]], count: int) -> list[Any]:
+    """What is asked for once there is enough of it: task runs and events are recorded from a queue, a little later."""
+    deadline = time.monotonic() + 30
+    while len(found := ask()) < count and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
