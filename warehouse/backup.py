@@ -27,7 +27,7 @@ from warehouse.errors import BackupDamaged, BackupFailed
 from warehouse.folder import DataFolder
 from warehouse.locking import held
 from warehouse.replacement import PARTS
-from warehouse.store import SCHEMA_VERSION
+from warehouse.store_tables import SCHEMA_VERSION
 
 FORMAT = 1
 MANIFEST = "backup.json"

@@ -1,6 +1,7 @@
 """Copies of a store: its rows in another file, table by table, what both have; what is laid out anew migrations.py carries over.
 
-A file of DuckDB never shrinks: what an update or a delete freed is used again, but not given back. A copy has only what counts.
+A file of DuckDB never shrinks: what an update or a delete freed is used again, but not given back. A copy has only what counts, and
+each history of observations in the order of its key: rows of one series hardly differ, and together take a third less room.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import os
 import shutil
 from pathlib import Path
 
+from transforms.schemas import HISTORY_TABLES
 from warehouse.database import DUCKDB_ERRORS, columns_of, connect, fill
 from warehouse.durable import seal
 from warehouse.folder import DataFolder, unusable
 from warehouse.migrations import steps_from
-from warehouse.store import SCHEMA_VERSION, Store, open_store, rebuilt_store
+from warehouse.store import Store, open_store, rebuilt_store
+from warehouse.store_tables import SCHEMA_VERSION
 
 _COLUMNS = """
 SELECT o.table_name, list(o.column_name ORDER BY o.column_index)
@@ -23,7 +26,8 @@ GROUP BY ALL ORDER BY ALL
 """
 _HAS_VERSION = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'former' AND table_name = 'store_schema'"
 _VERSION = "SELECT max(version) FROM former.main.store_schema"
-_COPY = "INSERT INTO store.main.$table ($names) SELECT $names FROM former.main.$table"
+_COPY = "INSERT INTO store.main.$table ($names) SELECT $names FROM former.main.$table $order"
+_ORDERS = {table.name: f"ORDER BY {columns_of(table.key)}" for table in HISTORY_TABLES}
 
 
 def adopt(store: Store, path: Path) -> None:
@@ -34,7 +38,7 @@ def adopt(store: Store, path: Path) -> None:
         connection.begin()
         try:
             for table, columns in connection.execute(_COLUMNS).fetchall():
-                connection.execute(fill(_COPY, table=table, names=columns_of(columns)))
+                connection.execute(fill(_COPY, table=table, names=columns_of(columns), order=_ORDERS.get(table, "")))
             version = connection.execute(_VERSION).fetchall()[0][0] if connection.execute(_HAS_VERSION).fetchall() else None
             for step in steps_from(version or SCHEMA_VERSION, SCHEMA_VERSION) or ():
                 for statement in step.statements:

@@ -30,39 +30,26 @@ from transforms.schemas import (
     RELEASES,
     RUNS,
     STAR_DAYS,
-    STORE_TABLES,
     WEEK_OBSERVATIONS,
     Table,
 )
 from warehouse.commit_days import join_commit_days, known_spans
 from warehouse.confirmation import confirm_by_heads
-from warehouse.database import DUCKDB_ERRORS, arrow, attach, columns_of, connect, ddl, fill, first_line
+from warehouse.database import DUCKDB_ERRORS, arrow, attach, columns_of, connect, fill, first_line
 from warehouse.durable import sync_folder
 from warehouse.entries import join_entries
 from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreOutdated, StoreUnusable, WarehouseError
 from warehouse.folder import DataFolder
-from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, STANDINGS_DDL, join_history
-from warehouse.listings import LISTINGS_DDL, join_listings
-from warehouse.migrations import steps_from, tables_before
+from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, join_history
+from warehouse.listings import join_listings
 from warehouse.star_days import join_star_days, known_stars
+from warehouse.store_tables import has_tables, make_tables, refuse_other_schema
 from warehouse.validators import join_validators, validators_of
 
-SCHEMA_VERSION = 4
 _ROWS_AT_ONCE = 10_000
 _REBUILT = "rebuilt.duckdb"
 _LOG = "store.duckdb.wal"
 _LOG_ASIDE = ".store.duckdb.wal.aside"
-
-_OWN_DDL = (
-    STANDINGS_DDL,
-    LISTINGS_DDL,
-    "CREATE TABLE store.main.landed_files (file VARCHAR NOT NULL)",
-    "CREATE TABLE store.main.store_schema (version INTEGER NOT NULL)",
-    "COMMENT ON TABLE store.main.standings IS 'What was heard last of each subject and facet, and under which series.'",
-    "COMMENT ON TABLE store.main.listings IS 'When each project was last listed.'",
-    "COMMENT ON TABLE store.main.landed_files IS 'Which sealed files of the landing were loaded.'",
-    "COMMENT ON TABLE store.main.store_schema IS 'The version of the tables of this store.'",
-)
 
 _ADD_NEW_ROWS = """
 INSERT INTO store.main.$table BY NAME
@@ -214,13 +201,13 @@ class Store:
                 connection.execute("ATTACH ':memory:' AS store")
             elif self._is_read_only:
                 connection.execute("ATTACH ? AS store (READ_ONLY)", [str(self._path)])
-                if not _tables(connection):  # made by a process that was killed before its first tables were
+                if not has_tables(connection):  # made by a process that was killed before its first tables were
                     connection.execute("DETACH store")
                     connection.execute("ATTACH ':memory:' AS store")
             else:
                 attach(connection, self._path, "store")
-            _make_tables(connection)
-            _refuse_other_schema(connection, self._path)
+            make_tables(connection)
+            refuse_other_schema(connection, self._path)
         except DUCKDB_ERRORS as error:
             connection.close()
             raise self.explained(error) from error
@@ -332,50 +319,6 @@ def _remove_database(path: Path) -> None:
 
 def _rows(tables: Mapping[str, pa.Table], table: Table) -> pa.Table:
     return tables.get(table.name, table.schema.empty_table())
-
-
-def _tables(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
-    rows = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'store'").fetchall()
-    return frozenset(name for (name,) in rows)
-
-
-def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    if _tables(connection):
-        return
-    connection.begin()
-    for statement in (*_OWN_DDL, *[line for table in STORE_TABLES for line in ddl("store", table, has_primary_key=False)]):
-        connection.execute(statement)
-    connection.execute("INSERT INTO store.main.store_schema VALUES (?)", [SCHEMA_VERSION])
-    connection.commit()
-
-
-def _refuse_other_schema(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
-    found = connection.execute(
-        "SELECT table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() WHERE database_name = 'store' GROUP BY ALL"
-    )
-    columns = {name: tuple(names) for name, names in found.fetchall()}
-    version = None
-    if "store_schema" in columns:
-        version = connection.execute("SELECT max(version) FROM store.main.store_schema").fetchall()[0][0]
-    if version is not None and version > SCHEMA_VERSION:
-        raise StoreUnusable(
-            f"the store {path} was written by a newer packhouse (schema {version}, this one knows {SCHEMA_VERSION}); it was not touched. "
-            "Next: update packhouse, or rebuild the store for this version with: packhouse replay"
-        )
-    steps = None if version is None else steps_from(version, SCHEMA_VERSION)
-    expected = tables_before(steps or (), {table.name: table.names for table in STORE_TABLES})
-    is_as_told = all(columns.get(name) == names for name, names in expected.items())
-    if steps and version and is_as_told:
-        raise StoreOutdated(
-            f"the store {path} is of an earlier packhouse (schema {version}, this one writes {SCHEMA_VERSION}); nothing is lost. "
-            f"Next: packhouse publish, or the next harvest, carries it over and keeps the former file as store.duckdb.schema-{version}.bak",
-            version=version,
-        )
-    if version != SCHEMA_VERSION or not is_as_told:
-        raise StoreUnusable(
-            f"the store {path} has other tables than this packhouse (schema {version or 'unknown'}, expected {SCHEMA_VERSION}); "
-            "it was not touched. Next: rebuild it from the landing with: packhouse replay"
-        )
 
 
 def _add_new_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table | Iterable[Mapping[str, Any]]) -> None:

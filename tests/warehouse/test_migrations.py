@@ -13,7 +13,8 @@ from warehouse.database import BLOCK_SIZE, fill
 from warehouse.errors import StoreOutdated, StoreUnusable
 from warehouse.folder import DataFolder
 from warehouse.sightings import EACH_SIGHTING
-from warehouse.store import SCHEMA_VERSION, Store, open_store
+from warehouse.store import Store, open_store
+from warehouse.store_tables import SCHEMA_VERSION
 
 EVERY = fill(EACH_SIGHTING, home="store.main.", condition="true")
 
