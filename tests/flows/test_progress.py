@@ -67,3 +67,14 @@ def test_no_terminal_means_plain_lines() -> None:
     """Elsewhere than on a terminal there is no bar."""
     with progress_for(stream=io.StringIO()) as progress:
         assert isinstance(progress, PlainProgress)
+
+
+def test_whoever_watches_is_told_the_same() -> None:
+    """A server is told what a person sees."""
+    seen, watched = io.StringIO(), io.StringIO()
+    with progress_for(stream=seen, watch=PlainProgress(watched)) as progress:
+        progress.say("begun")
+        progress.begin(3, "asking")
+        progress.advance(3)
+        progress.note("waiting 5 min for GitHub's quota")
+    assert seen.getvalue() == watched.getvalue() == "begun\nwaiting 5 min for GitHub's quota\n"
