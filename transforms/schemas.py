@@ -427,7 +427,7 @@ PARTICIPANTS = Table(
 
 FETCHES = Table(
     name="fetches",
-    comment="The ledger: one row per request, with what it cost.",
+    comment="The ledger: one row per request of the last 92 days, and the last one answered of each question asked before, with its cost.",
     key=("run_id", "sequence"),
     columns=(
         Column("run_id", pa.string(), "runs.run_id."),
@@ -524,7 +524,7 @@ PUBLICATION = Table(
 
 FINDINGS = Table(
     name="findings",
-    comment="What a human should see, one row per finding.",
+    comment="What a human should see, one row per finding of the last 92 days.",
     key=("run_id", "subject", "code", "found_at"),
     columns=(
         Column("run_id", pa.string(), "runs.run_id."),

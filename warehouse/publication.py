@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ import pyarrow as pa
 
 from transforms.schemas import (
     CATEGORIES,
+    FETCHES,
+    FINDINGS,
     GRID_PACKAGES,
     GRIDS,
     PACKAGES,
@@ -50,6 +52,7 @@ from warehouse.views import make_views
 SCHEMA_VERSION = 4
 STORAGE_VERSION = "v1.4.0"  # DuckDB 1.4 is the oldest client that is promised to open it
 KEEP = 2
+RECENT = timedelta(days=92)  # how far back a publication tells of single requests and findings; the store has all
 DATABASE = "packhouse.duckdb"
 MANIFEST = "manifest.json"
 # What the store does not have and the caller brings.
@@ -58,6 +61,17 @@ BROUGHT = tuple(table for table in PUBLIC_TABLES if table not in STORE_TABLES)
 # sorted by their key and have no index on it.
 INDEXED = (PACKAGES, CATEGORIES, GRIDS, GRID_PACKAGES, PUBLICATION, RUNS)
 
+# A value that was confirmed before that keeps the answer that did.
+_FETCHES = """(
+    FROM store.main.fetches WHERE NOT coalesce(fetched_at < $1, false)
+    UNION ALL BY NAME
+    SELECT f.* FROM store.main.fetches f SEMI JOIN (
+        SELECT max(row(fetched_at, run_id, sequence)) AS newest FROM store.main.fetches
+        WHERE status BETWEEN 200 AND 399 GROUP BY source, subject, facet
+    ) n ON f.fetched_at < $1 AND row(f.fetched_at, f.run_id, f.sequence) = n.newest
+)"""
+_FINDINGS = "(FROM store.main.findings WHERE found_at >= $1)"
+_RECENT = {FETCHES.name: _FETCHES, FINDINGS.name: _FINDINGS}
 _COPY = "INSERT INTO staged.main.$table BY NAME SELECT $columns FROM $origin ORDER BY $key"
 _EXPORT = "COPY (SELECT * FROM staged.main.$table ORDER BY $key) TO ? (FORMAT parquet, COMPRESSION zstd)"
 
@@ -179,6 +193,8 @@ def _fill_database(
     for table in PUBLIC_TABLES:
         if table in BROUGHT:
             _copy_arrow(connection, table, tables[table.name])
+        elif table.name in _RECENT:
+            _copy(connection, table, _RECENT[table.name], [run["as_of_at"] - RECENT])
         else:
             _copy(connection, table, f"store.main.{table.name}")
         if table is RUNS:
@@ -201,8 +217,9 @@ def _copy_arrow(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Ta
     connection.unregister("incoming")
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, table: Table, origin: str) -> None:
-    connection.execute(fill(_COPY, table=table.name, columns=columns_of(table.names), origin=origin, key=columns_of(table.key)))
+def _copy(connection: duckdb.DuckDBPyConnection, table: Table, origin: str, values: Sequence[datetime] = ()) -> None:
+    statement = fill(_COPY, table=table.name, columns=columns_of(table.names), origin=origin, key=columns_of(table.key))
+    connection.execute(statement, list(values))
 
 
 def _judge(

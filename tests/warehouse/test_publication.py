@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -21,7 +22,7 @@ from tests.warehouse.scenes import (
     run_row,
     small_disk,
 )
-from transforms.schemas import PACKAGES, PUBLIC_TABLES, REPO_OBSERVATIONS, RUNS
+from transforms.schemas import FINDINGS, PACKAGES, PUBLIC_TABLES, REPO_OBSERVATIONS, RUNS
 from warehouse.database import BLOCK_SIZE
 from warehouse.errors import PublicationFailed
 from warehouse.folder import DataFolder
@@ -77,6 +78,33 @@ def test_a_publication_holds_every_table_as_told(folder):
         assert {"packages", "categories", "grids", "grid_packages", "publication", "runs"} == {name for (name,) in keys}
         tags = connection.execute("SELECT tags FROM duckdb_databases() WHERE NOT internal").fetchall()[0][0]
         assert tags["storage_version"].startswith("v1.4.0")
+
+
+def test_single_requests_and_findings_are_those_of_the_last_quarter(folder):
+    """Older ones stay in the store; of a question whose last answer is older, that one stands."""
+    asked = [
+        (1, 0, "probe", 200),
+        (2, 1, "weeks", 200),
+        (3, 2, "weeks", 304),
+        (4, 3, "weeks", 502),
+        (5, 99, "probe", 200),
+        (6, 99, "repo", 404),
+    ]
+    fetches = [
+        {"run_id": "run-1", "sequence": n, "source": "github", "subject": "s", "facet": facet, "status": status, "verdict": "ok"}
+        | {"fetched_at": hour(0) + timedelta(days=day)}
+        for n, day, facet, status in asked
+    ]
+    finding = {"run_id": "run-1", "subject": "s", "code": "c", "level": "note", "message": "m"}
+    findings = rows_of(FINDINGS, [finding | {"found_at": hour(0) + timedelta(days=day)} for day in (1, 60)])
+    with folder.lock(), open_store(folder, is_read_only=False) as store:
+        store.load(run=None, tables={FINDINGS.name: findings}, fetches=fetches)
+        run = run_row("run-1") | {"as_of_at": hour(0) + timedelta(days=100)}
+        info = publish(folder, run=run, tables=brought([package(1)]), store=store, is_forced=True)
+        assert store.connection.execute("SELECT count(*) FROM store.main.fetches WHERE run_id = 'run-1'").fetchall() == [(6,)]
+    with duckdb.connect(info.path / DATABASE, read_only=True) as connection:
+        assert connection.execute("SELECT sequence FROM fetches WHERE run_id = 'run-1'").fetchall() == [(3,), (5,), (6,)]
+        assert connection.execute("SELECT count(*) FROM findings").fetchall() == [(1,)]
 
 
 def test_the_run_stands_in_it_as_told(folder):
