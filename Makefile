@@ -2,6 +2,7 @@
 # make test    all tests
 # make check   format, lint, types, import rules, docs in step with the code, sandbox against GitHub's description, API against Django's
 # make search  the property tests with many new random examples
+# make crash   the crash matrix: every command killed, or refused the disk, at every write, rename and sync (hours)
 # make bench   what docs/benchmarks.md shows
 # make lock    rewrite the lock files from pyproject.toml (needs uv)
 # Each target builds .venv when it is missing or the lock changed, and needs no network afterwards.
@@ -16,7 +17,7 @@ GRAPHQL_SCHEMA_VERSION := 15.26.1
 ORACLE := .cache/oracle
 ORACLE_STAMP := $(ORACLE)/.installed-$(shell cksum tests/oracle/requirements.lock 2>/dev/null | cut -d' ' -f1)
 
-.PHONY: help demo test check search bench lock docs format clean
+.PHONY: help demo test check search crash bench lock docs format clean
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -36,6 +37,9 @@ check: $(STAMP) $(OPENAPI) $(GRAPHQL_SCHEMA) $(ORACLE_STAMP)
 
 search: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -q --hypothesis-profile=search $$(grep -rl '@given' tests)
+
+crash: $(STAMP)
+	nice $(BIN)/python -m tests.faults.matrix
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py

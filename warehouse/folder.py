@@ -93,9 +93,9 @@ class DataFolder:
         for folder in (self.root, self.unsealed, self.store, self.published):
             try:
                 make_folder(folder)
-                probe = folder / f".probe-{os.getpid()}"
+                probe = folder / ".probe"  # always the same name, so that one a killed process left goes with the next
                 probe.touch()
-                probe.unlink()
+                probe.unlink(missing_ok=True)
             except OSError as error:
                 raise unusable(self.root, error) from error
 
