@@ -108,9 +108,11 @@ class DataFolder:
         """
         self.prepare()
         path = self.store / ".lock"
-        with _held(self.root, path, patience=BRIEF_SECONDS) as handle:
-            os.pwrite(handle, f"{os.getpid()}{BRIEF if is_brief else ''}\n".encode(), 0)
-            self._sweep()
+        with _held(self.root, path, who=f"{os.getpid()}{BRIEF if is_brief else ''}", patience=BRIEF_SECONDS):
+            try:
+                self._sweep()
+            except OSError as error:
+                raise unusable(self.root, error) from error
             yield
 
     @contextmanager
@@ -120,8 +122,7 @@ class DataFolder:
         Raises DataFolderBusy at once when another backfill is under way, DataFolderUnusable when the folder cannot be used.
         """
         self.prepare()
-        with _held(self.root, self.store / ".backfill.lock", patience=0.0) as handle:
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with _held(self.root, self.store / ".backfill.lock", who=f"{os.getpid()}", patience=0.0):
             remove_tree(self.unsealed_past)
             yield
 
@@ -137,8 +138,8 @@ class DataFolder:
 
 
 @contextmanager
-def _held(root: Path, path: Path, *, patience: float) -> Iterator[int]:
-    """The lock at ``path``, empty and open for writing; a brief holder is waited for so many seconds."""
+def _held(root: Path, path: Path, *, who: str, patience: float) -> Iterator[None]:
+    """The lock at ``path``, which says who holds it; a brief holder is waited for so many seconds."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
@@ -153,8 +154,12 @@ def _held(root: Path, path: Path, *, patience: float) -> Iterator[int]:
                 if not os.pread(handle, 64, 0).decode("ascii", "replace").rstrip().endswith(BRIEF.strip()) or time.monotonic() >= until:
                     raise _busy(root, path) from None
                 time.sleep(PAUSE_SECONDS)
-        os.ftruncate(handle, 0)
-        yield handle
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{who}\n".encode(), 0)
+        except OSError as error:
+            raise unusable(root, error) from error
+        yield
     finally:
         os.close(handle)
 

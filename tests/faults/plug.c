@@ -141,8 +141,8 @@ WRITES(writev, (int fd, const struct iovec *pieces, int count), (fd, pieces, cou
 
 ON_FD(int, fsync, (int fd), (fd), 1)
 ON_FD(int, fdatasync, (int fd), (fd), 1)
-ON_FD(int, ftruncate, (int fd, off_t size), (fd, size), 1)
-ON_FD(int, ftruncate64, (int fd, off64_t size), (fd, size), 1)
+ON_FD(int, ftruncate, (int fd, off_t size), (fd, size), size > 0)
+ON_FD(int, ftruncate64, (int fd, off64_t size), (fd, size), size > 0)
 ON_FD(int, fchmod, (int fd, mode_t bits), (fd, bits), 0)
 
 #define ON_PATH(type, name, params, args, dir, where, needs_room)                     \
