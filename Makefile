@@ -4,7 +4,7 @@
 # make search  the property tests with many new random examples
 # make crash   the crash matrix: every command killed, or refused the disk, at every write, rename and sync (hours)
 # make audit   known vulnerabilities of everything in the locks
-# make release sdist, wheel, list of parts (SBOM) and SHA256SUMS in dist/
+# make release the checkout as an archive, a wheel, list of parts (SBOM) and SHA256SUMS in dist/
 # make bench   what docs/benchmarks.md shows
 # make lock    rewrite the lock files from pyproject.toml (needs uv)
 # Each target builds .venv when it is missing or the lock changed, and needs no network afterwards.
@@ -54,8 +54,9 @@ release: $(RELEASE_STAMP)
 	@test -e $(RELEASE_STAMP) || { echo "make release needs what release/requirements.lock names" >&2; exit 2; }
 	@test -z "$$(git status --porcelain)" || { echo "make release needs a clean checkout: commit first" >&2; exit 2; }
 	rm -rf dist build
-	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(RELEASE)/bin/python -m build --no-isolation --outdir dist . >/dev/null
-	$(RELEASE)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o dist/packhouse.cdx.json
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(RELEASE)/bin/python -m build --wheel --no-isolation --outdir dist . >/dev/null 2>&1
+	git archive --format=tar.gz --prefix=packhouse-$$(basename dist/packhouse-*.whl | cut -d- -f2)/ -o dist/packhouse-$$(basename dist/packhouse-*.whl | cut -d- -f2).tar.gz HEAD
+	$(RELEASE)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o dist/packhouse.cdx.json 2>/dev/null
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 bench: $(STAMP)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from transforms.screen import escaped_json, printable
 
 if TYPE_CHECKING:
     from flows.compaction import CompactionReport
@@ -38,11 +40,15 @@ Command = Callable[..., Any]
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
+
+
+def _tell(lines: Iterable[str]) -> None:
+    click.echo(printable("\n".join(lines)))
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(escaped_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
 
 
 class _Moment(click.ParamType[datetime]):
@@ -196,7 +202,7 @@ def backfill(*, is_plan: bool, engine: str, is_json: bool, **given: Any) -> None
         if is_json:
             _print_json(planned.as_json())
         else:
-            click.echo("\n".join(describe_backfill(planned, options.since, options.until)))
+            _tell(describe_backfill(planned, options.since, options.until))
         return
     from flows.running import run_backfill
 
@@ -291,7 +297,8 @@ def show(*, slug: str, as_of: datetime | None, hindsight: bool, compact: bool, *
     settings = _settings(**places)
     with open_current(DataFolder(settings.data)) as publication:
         payload = _payload(publication, slug, settings, as_of, hindsight=hindsight)
-    sys.stdout.buffer.write(render(payload, indent=None if compact else 4) + b"\n")
+    shown = render(payload, indent=None if compact else 4)
+    sys.stdout.buffer.write((shown if compact else escaped_json(shown.decode()).encode()) + b"\n")
 
 
 @cli.command()
@@ -455,7 +462,7 @@ def status(*, slug: str | None, is_json: bool, **places: str | None) -> None:
     if is_json:
         _print_json(state)
     else:
-        click.echo("\n".join(describe_standing(state)))
+        _tell(describe_standing(state))
     sys.exit(3 if state["unfresh"] or state["publication"] is None else 0)
 
 
@@ -604,14 +611,14 @@ def _print_plan(options: HarvestOptions, *, is_json: bool) -> None:
     if is_json:
         _print_json(planned.as_json())
     else:
-        click.echo("\n".join(describe_plan(planned, has_token=settings.github_token is not None)))
+        _tell(describe_plan(planned, has_token=settings.github_token is not None))
 
 
 def _finish(report: RunReport | CompactionReport, *, is_json: bool) -> None:
     if is_json:
         _print_json(report.as_json())
     else:
-        click.echo("\n".join(report.sentences()))
+        _tell(report.sentences())
     sys.exit(report.exit_code)
 
 
@@ -625,7 +632,7 @@ def _explain_record(slug: str, settings: Settings, *, is_json: bool) -> None:
     if is_json:
         _print_json([as_json(item) for item in fields])
     else:
-        click.echo("\n".join(describe(fields)))
+        _tell(describe(fields))
 
 
 def _payload(publication: Any, slug: str, settings: Settings, as_of: datetime | None = None, *, hindsight: bool = False) -> dict[str, Any]:
