@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from transforms.screen import escaped_json, printable
 
 if TYPE_CHECKING:
     from flows.compaction import CompactionReport
@@ -47,11 +49,15 @@ def _say(text: str, level: str = "info") -> None:
         from flows.log_lines import log_line
 
         text = log_line(datetime.now(UTC), text, level=level)
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
+
+
+def _tell(lines: Iterable[str]) -> None:
+    click.echo(printable("\n".join(lines)))
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(escaped_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
 
 
 class _Moment(click.ParamType[datetime]):
@@ -208,7 +214,7 @@ def backfill(*, is_plan: bool, engine: str, is_json: bool, **given: Any) -> None
         if is_json:
             _print_json(planned.as_json())
         else:
-            click.echo("\n".join(describe_backfill(planned, options.since, options.until)))
+            _tell(describe_backfill(planned, options.since, options.until))
         return
     from flows.running import run_backfill
 
@@ -331,7 +337,8 @@ def show(*, slug: str, as_of: datetime | None, hindsight: bool, compact: bool, *
     settings = _settings(**places)
     with open_current(DataFolder(settings.data)) as publication:
         payload = _payload(publication, slug, settings, as_of, hindsight=hindsight)
-    sys.stdout.buffer.write(render(payload, indent=None if compact else 4) + b"\n")
+    shown = render(payload, indent=None if compact else 4)
+    sys.stdout.buffer.write((shown if compact else escaped_json(shown.decode()).encode()) + b"\n")
 
 
 @cli.command()
@@ -497,7 +504,7 @@ def status(*, slug: str | None, is_json: bool, **places: str | None) -> None:
     if is_json:
         _print_json(state)
     else:
-        click.echo("\n".join(describe_standing(state)))
+        _tell(describe_standing(state))
     sys.exit(0 if state["promise"]["is_kept"] else 3)
 
 
@@ -525,7 +532,7 @@ def doctor(*, is_offline: bool, is_json: bool, **places: str | None) -> None:
     for diagnosis in examine(_settings(**places), is_offline=is_offline):
         found.append(diagnosis)
         if not is_json:
-            click.echo(diagnosis.line())
+            _tell([diagnosis.line()])
     if is_json:
         _print_json([asdict(diagnosis) for diagnosis in found])
     sys.exit(exit_code(found))
@@ -555,7 +562,7 @@ def backup(*, to: Path, keep: int, is_verified: bool, wait: str, is_json: bool, 
         raise click.BadParameter(str(error), param_hint="--wait") from None
     folder = DataFolder(_settings(**places).data)
     made = make_backup(folder, to, now=datetime.now(UTC), keep=keep, patience=patience, is_verified=is_verified)
-    _print_json(made.as_json()) if is_json else click.echo("\n".join(made.sentences()))
+    _print_json(made.as_json()) if is_json else _tell(made.sentences())
 
 
 @cli.command()
@@ -580,7 +587,7 @@ def restore(*, origin: Path, is_forced: bool, is_check: bool, is_json: bool, **p
     made = (
         verify_backup(found) if is_check else restore_backup(DataFolder(settings.data), found, now=datetime.now(UTC), is_forced=is_forced)
     )
-    _print_json(made.as_json()) if is_json else click.echo("\n".join(made.sentences()))
+    _print_json(made.as_json()) if is_json else _tell(made.sentences())
 
 
 @cli.group()
@@ -766,14 +773,14 @@ def _print_plan(options: HarvestOptions, *, is_json: bool) -> None:
     if is_json:
         _print_json(planned.as_json())
     else:
-        click.echo("\n".join(describe_plan(planned, has_token=settings.github_token is not None)))
+        _tell(describe_plan(planned, has_token=settings.github_token is not None))
 
 
 def _finish(report: RunReport | CompactionReport, *, is_json: bool) -> None:
     if is_json:
         _print_json(report.as_json())
     else:
-        click.echo("\n".join(report.sentences()))
+        _tell(report.sentences())
     sys.exit(report.exit_code)
 
 
@@ -787,7 +794,7 @@ def _explain_record(slug: str, settings: Settings, *, is_json: bool) -> None:
     if is_json:
         _print_json([as_json(item) for item in fields])
     else:
-        click.echo("\n".join(describe(fields)))
+        _tell(describe(fields))
 
 
 def _payload(publication: Any, slug: str, settings: Settings, as_of: datetime | None = None, *, hindsight: bool = False) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, Self, TextIO
 
+from transforms.screen import printable
+
 PLAIN_LINE_EVERY_SECONDS = 5.0
 
 
@@ -68,7 +70,7 @@ class PlainProgress:
         self._print(text)
 
     def _print(self, text: str) -> None:
-        self._stream.write(text + "\n")
+        self._stream.write(printable(text) + "\n")
         self._stream.flush()
 
 
@@ -112,7 +114,7 @@ class BarProgress:
 
     def say(self, text: str) -> None:
         """Print above the bar."""
-        self._bar.console.print(text, highlight=False, markup=False)
+        self._bar.console.print(printable(text), highlight=False, markup=False)
 
     def __enter__(self) -> Self:
         self._bar.start()

@@ -15,7 +15,7 @@ class Mishap(StrEnum):
     STATUS: another status with GitHub's HTML or JSON error; HTML: a page with status 200; TRUNCATED: JSON cut in half but
     complete as HTTP; CUT_OFF: the connection ends in the middle of the body; DROPPED: it ends before any byte; HUGE: a body
     of ``size`` bytes; BOMB: the same, compressed a thousandfold; SLOW: a trickle over ``seconds``; SECONDARY: GitHub's
-    secondary limit, telling ``retry_after`` when set.
+    secondary limit, telling ``retry_after`` when set; FORGED: another answer altogether, of ``status``, ``location`` and ``body``.
 
     A service that tells other things than it did, in good JSON with status 200, REST and GraphQL alike: WITHOUT: the ``fields`` are not
     there any more, wherever they stood; ZEROED: they are zero, false, null or empty, and lists of numbers have as many zeros; EMPTIED:
@@ -35,6 +35,7 @@ class Mishap(StrEnum):
     BOMB = "bomb"
     SLOW = "slow"
     SECONDARY = "secondary"
+    FORGED = "forged"
     WITHOUT = "without"
     ZEROED = "zeroed"
     EMPTIED = "emptied"
@@ -61,13 +62,15 @@ class Fault:
         times: how many requests at most; ``None`` for all.
         after: how many matching requests pass unharmed first.
         probability: share of the matching requests it meets.
-        status: of ``STATUS``.
+        status: of ``STATUS`` and ``FORGED``.
         is_json: a JSON error instead of an HTML page, for ``STATUS``.
         retry_after: seconds, for ``STATUS`` and ``SECONDARY``; ``None`` sends no such header.
         size: bytes, for ``HUGE`` and ``BOMB``.
         seconds: how long, for ``SLOW``.
         share: of the repositories of a query, for those that begin with ``ALIAS``.
         fields: keys of the JSON, for ``WITHOUT`` and ``ZEROED``.
+        location: where a redirect leads, for ``FORGED``; ``None`` sends no such header.
+        body: bytes said to be JSON, for ``FORGED``.
     """
 
     pattern: str = "*"
@@ -82,6 +85,8 @@ class Fault:
     seconds: float = 5.0
     share: float = 0.3
     fields: tuple[str, ...] = ()
+    location: str | None = None
+    body: bytes = b""
 
 
 @dataclass(slots=True)

@@ -36,10 +36,10 @@ def _spoiled(fault: Fault, whole: Reply) -> Reply:
             return _error(fault)
         case Mishap.HTML:
             return Reply(status=200, headers=(("content-type", HTML),), body=HTML_PAGE)
-        case Mishap.DROPPED:
-            return Reply(status=0)
-        case Mishap.HUGE | Mishap.BOMB:
-            return Reply(status=200, headers=(("content-type", JSON),))
+        case Mishap.FORGED:
+            return _forged(fault)
+        case Mishap.HUGE | Mishap.BOMB | Mishap.DROPPED:  # of the last nobody gets to see anything
+            return Reply(status=0 if fault.mishap is Mishap.DROPPED else 200, headers=(("content-type", JSON),))
         case Mishap.TRUNCATED:
             return Reply(status=whole.status, headers=whole.headers, body=whole.body[: len(whole.body) // 2])
         case _:
@@ -49,6 +49,11 @@ def _spoiled(fault: Fault, whole: Reply) -> Reply:
 def gateway_error(status: int) -> Draft:
     """The page GitHub's front sends when what is behind it took too long."""
     return Draft(status=status, body=HTML_PAGE, headers={"content-type": HTML})
+
+
+def _forged(fault: Fault) -> Reply:
+    location = (("location", fault.location),) if fault.location is not None else ()
+    return Reply(status=fault.status, headers=(("content-type", JSON), *location), body=fault.body)
 
 
 def _error(fault: Fault) -> Reply:

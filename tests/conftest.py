@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,13 +24,13 @@ from sandbox.sample import sample_world
 from sandbox.server import Running, running
 from sandbox.world import World
 from settings import Settings, load_settings
+from tests.leaks import FORMS, TOKEN, leaks
 from warehouse.catalog_files import load_catalog
 from warehouse.folder import DataFolder
 from warehouse.readers import Publication, open_current, query
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = datetime(2026, 2, 15, 22, 19, 55, 437989, tzinfo=UTC)
-TOKEN = "sandbox-token-of-the-tests"  # noqa: S105 - the sandbox takes any
 
 # Every run of the tests judges the same examples, so that red means the change; `make search` looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
@@ -44,6 +44,25 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("PACKHOUSE_", "PREFECT_", "GITHUB_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test: no token is in its folder."""
+    yield
+    folder = request.node.funcargs.get("tmp_path") if hasattr(request.node, "funcargs") else None
+    if folder is not None:
+        found = list(leaks(folder))
+        assert not found, found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test whose output or log tells a token has failed."""
+    report = yield
+    if report.when == "call" and any(FORMS.search(text.encode("utf-8", "replace")) for _name, text in report.sections):
+        report.outcome, report.longrepr = "failed", "its output or log tells a token"
+    return report
 
 
 def oldest_client() -> Path:

@@ -26,7 +26,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,9 +101,9 @@ class DataFolder:
         for folder in (self.root, self.unsealed, self.store, self.published):
             try:
                 make_folder(folder)
-                probe = folder / f".probe-{os.getpid()}"
+                probe = folder / ".probe"  # always the same name, so that one a killed process left goes with the next
                 probe.touch()
-                probe.unlink()
+                probe.unlink(missing_ok=True)
             except OSError as error:
                 raise unusable(self.root, error) from error
 
@@ -117,9 +117,12 @@ class DataFolder:
         self.prepare()
         with (
             _open(self.root, self.lock_file) as handle,
-            held(handle, self.lock_file, brief_patience=BRIEF_SECONDS, patience=patience, is_brief=is_brief),
+            _entered(self.root, held(handle, self.lock_file, brief_patience=BRIEF_SECONDS, patience=patience, is_brief=is_brief)),
         ):
-            self._sweep()
+            try:
+                self._sweep()
+            except OSError as error:
+                raise unusable(self.root, error) from error
             yield
 
     @contextmanager
@@ -129,17 +132,17 @@ class DataFolder:
         Raises DataFolderBusy at once when another backfill is under way, DataFolderUnusable when the folder cannot be used.
         """
         self.prepare()
-        with _open(self.root, self.backfill_lock_file) as handle, held(handle, self.backfill_lock_file):
+        with (
+            _open(self.root, self.backfill_lock_file) as handle,
+            _entered(self.root, held(handle, self.backfill_lock_file)),
+        ):
             remove_tree(self.unsealed_past)
             yield
 
     def _sweep(self) -> None:
         """Finish or remove what only a killed process can have left; safe under the lock alone."""
-        try:
-            if finish(self.root):
-                self.prepare()
-        except OSError as error:
-            raise unusable(self.root, error) from error
+        if finish(self.root):
+            self.prepare()
         for path in self.unsealed.iterdir():
             path.unlink(missing_ok=True)
         for path in self.published.glob(".*.staging"):
@@ -147,6 +150,17 @@ class DataFolder:
         remove_tree(self.spill)
         with suppress(FileNotFoundError):
             (self.root / ".current.aside").unlink()
+
+
+@contextmanager
+def _entered(root: Path, lock: AbstractContextManager[None]) -> Iterator[None]:
+    """Hold a lock, of which a full or read-only disk may allow no record."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock)
+        except OSError as error:
+            raise unusable(root, error) from error
+        yield
 
 
 @contextmanager

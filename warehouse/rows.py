@@ -5,6 +5,8 @@ A file is written aside and renamed, so that a query that fails half way leaves 
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +21,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from transforms.screen import printable
 from warehouse.database import first_line
 from warehouse.errors import InvalidQuery
 
@@ -33,7 +36,7 @@ def write_rows(rows: pa.RecordBatchReader, style: str, output: Path | None) -> N
     if output is None:
         if style == "parquet" and sys.stdout.isatty():
             raise InvalidQuery("Parquet is not for a terminal. Next: name a file with --output, or send it on")
-        write_to(rows, style, sys.stdout.buffer)
+        write_to(rows, style, Screen(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
     aside = output.with_name(f".{output.name}.{os.getpid()}")
@@ -47,7 +50,24 @@ def write_rows(rows: pa.RecordBatchReader, style: str, output: Path | None) -> N
         aside.unlink(missing_ok=True)
 
 
-def write_to(rows: pa.RecordBatchReader, style: str, sink: IO[bytes]) -> None:
+class Screen(io.BufferedIOBase):
+    """A terminal as a file: what does not print is replaced on its way there (``transforms/screen.py``)."""
+
+    def __init__(self, terminal: IO[bytes]) -> None:
+        self._terminal = terminal
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, content: Any) -> int:
+        """Write UTF-8, in pieces of any size."""
+        self._terminal.write(printable(self._decoder.decode(bytes(content))).encode())
+        return len(content)
+
+
+def write_to(rows: pa.RecordBatchReader, style: str, sink: IO[bytes] | Screen) -> None:
     """Write ``rows`` to an open file; raises InvalidQuery when the style cannot carry them, OSError when the file takes no more."""
     with _carried(style):
         WRITERS[style](_portions(rows), sink)
@@ -77,7 +97,7 @@ def _carried(style: str) -> Iterator[None]:
         ) from error
 
 
-def _write_table(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
+def _write_table(rows: pa.RecordBatchReader, sink: IO[bytes] | Screen) -> None:
     names = rows.schema.names
     is_number = [pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) for kind in rows.schema.types]
     widths: list[int] | None = None
@@ -116,7 +136,7 @@ def _cell(value: Any) -> str:
     return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
 
 
-def _write_csv(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
+def _write_csv(rows: pa.RecordBatchReader, sink: IO[bytes] | Screen) -> None:
     nested = [i for i, kind in enumerate(rows.schema.types) if pa.types.is_nested(kind)]
     schema = rows.schema
     for index in nested:
@@ -131,7 +151,7 @@ def _write_csv(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
 
-def _write_json(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
+def _write_json(rows: pa.RecordBatchReader, sink: IO[bytes] | Screen) -> None:
     separator = b"["
     for batch in rows:
         for row in zip(*map(_values, batch.columns), strict=True):
@@ -149,13 +169,13 @@ def _plain(value: Any) -> Any:
     return orjson.Fragment(format(value, "f")) if isinstance(value, Decimal) else str(value)
 
 
-def _write_parquet(rows: pa.RecordBatchReader, sink: IO[bytes]) -> None:
+def _write_parquet(rows: pa.RecordBatchReader, sink: IO[bytes] | Screen) -> None:
     with pq.ParquetWriter(sink, rows.schema, compression="zstd") as writer:
         for batch in rows:
             writer.write_batch(batch)
 
 
-WRITERS: Mapping[str, Callable[[pa.RecordBatchReader, IO[bytes]], None]] = {
+WRITERS: Mapping[str, Callable[[pa.RecordBatchReader, IO[bytes] | Screen], None]] = {
     "table": _write_table,
     "csv": _write_csv,
     "json": _write_json,

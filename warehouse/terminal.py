@@ -27,7 +27,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from warehouse.completion import Names, proposals
 from warehouse.prompt import QueryPrompt, is_whole
 from warehouse.readers import Publication
-from warehouse.rows import write_rows, write_to
+from warehouse.rows import Screen, write_rows, write_to
 
 PROMPT, CONTINUED = "packhouse> ", "       ...> "
 # Long lines are cut, not folded; what fits on the screen is left there.
@@ -85,7 +85,7 @@ def show_paged(rows: pa.RecordBatchReader, style: str, environ: Mapping[str, str
         assert pager.stdin is not None  # noqa: S101 - for the type checker
         try:
             with suppress(BrokenPipeError):  # whoever reads has seen enough
-                write_to(rows, style, pager.stdin)
+                write_to(rows, style, Screen(pager.stdin))
         finally:
             with suppress(BrokenPipeError):
                 pager.stdin.close()
