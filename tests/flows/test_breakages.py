@@ -24,7 +24,7 @@ from sandbox.synthetic_catalog import write_synthetic_catalog
 from tests.conftest import Bench
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-PACKAGES = 100
+PACKAGES = 50
 DAY = timedelta(days=1)
 VALUES = "slug, stars_count, forks_count, last_commit_at, weeks_end_on, weeks, participants, latest_version, releases_count"
 STARS = ("stargazers_count", "stargazerCount", "watchers_count", "watchers")

@@ -109,8 +109,9 @@ WORST = {
 
 
 @pytest.mark.parametrize("faults", WORST.values(), ids=WORST)
-def test_no_fault_makes_a_value_wrong(scene: Scene, faults: list[Fault]) -> None:
+def test_no_fault_makes_a_value_wrong(small_scene: Scene, faults: list[Fault]) -> None:
     """Under faults from the first request on, a value is true or keeps its date and says why; once they end, all is fresh again."""
+    scene = small_scene
     scene.bench.services.faults.add(*faults)
     scene.harvest()
     assert_true(scene)

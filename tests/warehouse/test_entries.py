@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
@@ -63,6 +63,7 @@ def test_a_package_that_moves_is_in_the_old_grid_before(folder):
         assert counts == [(len(CATALOG.memberships) + 1,)]
 
 
+@settings(max_examples=40)
 @given(versions=st.lists(st.lists(st.integers(0, len(CATALOG.entries) - 1), unique=True), min_size=1, max_size=5), twice=st.booleans())
 def test_what_stood_at_any_time_is_the_version_of_that_time(versions, twice):
     """Entries come, go and come back; every version is found again as it was, and loading it twice is loading it once."""
