@@ -5,6 +5,7 @@ A file of DuckDB never shrinks: what an update or a delete freed is used again, 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from warehouse.database import DUCKDB_ERRORS, columns_of, fill
@@ -31,10 +32,12 @@ def adopt(store: Store, path: Path) -> None:
                 connection.execute(fill(_COPY, table=table, names=columns_of(columns)))
             connection.commit()
         except BaseException:
-            connection.rollback()
+            with suppress(*DUCKDB_ERRORS):  # after a full disk DuckDB has ended the transaction and refuses the connection
+                connection.rollback()
             raise
     finally:
-        connection.execute("DETACH former")
+        with suppress(*DUCKDB_ERRORS):
+            connection.execute("DETACH former")
 
 
 def shrink_store(folder: DataFolder) -> None:

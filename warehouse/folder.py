@@ -109,10 +109,8 @@ class DataFolder:
         self.prepare()
         path = self.store / ".lock"
         with _held(self.root, path, who=f"{os.getpid()}{BRIEF if is_brief else ''}", patience=BRIEF_SECONDS):
-            try:
+            with refusals_told(self.root):
                 self._sweep()
-            except OSError as error:
-                raise unusable(self.root, error) from error
             yield
 
     @contextmanager
@@ -154,11 +152,9 @@ def _held(root: Path, path: Path, *, who: str, patience: float) -> Iterator[None
                 if not os.pread(handle, 64, 0).decode("ascii", "replace").rstrip().endswith(BRIEF.strip()) or time.monotonic() >= until:
                     raise _busy(root, path) from None
                 time.sleep(PAUSE_SECONDS)
-        try:
+        with refusals_told(root):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{who}\n".encode(), 0)
-        except OSError as error:
-            raise unusable(root, error) from error
         yield
     finally:
         os.close(handle)
@@ -181,6 +177,15 @@ def unusable(root: Path, error: OSError) -> DataFolderUnusable:
         f"cannot write in the data folder {root}: {reason} ({where}); everything sealed before is kept. "
         f"Next: {remedy}, then run the same command again"
     )
+
+
+@contextmanager
+def refusals_told(root: Path) -> Iterator[None]:
+    """Let what the operating system refuses in the block be told as DataFolderUnusable."""
+    try:
+        yield
+    except OSError as error:
+        raise unusable(root, error) from error
 
 
 def _busy(root: Path, path: Path) -> DataFolderBusy:
