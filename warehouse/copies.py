@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from transforms.schemas import HISTORY_TABLES
@@ -45,10 +46,12 @@ def adopt(store: Store, path: Path) -> None:
                     connection.execute(statement)
             connection.commit()
         except BaseException:
-            connection.rollback()
+            with suppress(*DUCKDB_ERRORS):  # after a full disk DuckDB has ended the transaction and refuses the connection
+                connection.rollback()
             raise
     finally:
-        connection.execute("DETACH former")
+        with suppress(*DUCKDB_ERRORS):
+            connection.execute("DETACH former")
 
 
 def shrink_store(folder: DataFolder) -> None:

@@ -119,10 +119,8 @@ class DataFolder:
             _open(self.root, self.lock_file) as handle,
             _entered(self.root, held(handle, self.lock_file, brief_patience=BRIEF_SECONDS, patience=patience, is_brief=is_brief)),
         ):
-            try:
+            with refusals_told(self.root):
                 self._sweep()
-            except OSError as error:
-                raise unusable(self.root, error) from error
             yield
 
     @contextmanager
@@ -156,10 +154,8 @@ class DataFolder:
 def _entered(root: Path, lock: AbstractContextManager[None]) -> Iterator[None]:
     """Hold a lock, of which a full or read-only disk may allow no record."""
     with ExitStack() as stack:
-        try:
+        with refusals_told(root):
             stack.enter_context(lock)
-        except OSError as error:
-            raise unusable(root, error) from error
         yield
 
 
@@ -193,3 +189,12 @@ def unusable(root: Path, error: OSError) -> DataFolderUnusable:
         f"cannot write in the data folder {root}: {reason} ({where}); everything sealed before is kept. "
         f"Next: {remedy}, then run the same command again"
     )
+
+
+@contextmanager
+def refusals_told(root: Path) -> Iterator[None]:
+    """Let what the operating system refuses in the block be told as DataFolderUnusable."""
+    try:
+        yield
+    except OSError as error:
+        raise unusable(root, error) from error

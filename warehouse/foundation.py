@@ -15,7 +15,7 @@ from warehouse.copies import adopt
 from warehouse.database import DUCKDB_ERRORS, first_line
 from warehouse.durable import seal, sync_folder
 from warehouse.errors import ArchiveDamaged
-from warehouse.folder import DataFolder, checked_name, unusable
+from warehouse.folder import DataFolder, checked_name, refusals_told
 from warehouse.store import Store
 
 
@@ -47,17 +47,19 @@ def next_foundation(folder: DataFolder, run_id: str) -> Iterator[Store]:
         begin_with_foundation(folder, store)
         yield store
     with Store(aside, spill=folder.spill, is_read_only=False) as store:
-        adopt(store, loaded)  # without the room that loading left
+        try:
+            adopt(store, loaded)  # without the room that loading left
+        except DUCKDB_ERRORS as error:
+            raise store.explained(error) from error
+        store.settle()
     path = _path(folder, checked_name(run_id))
-    try:
+    with refusals_told(folder.root):
         loaded.unlink()
         seal(path, aside=aside, write=lambda _aside: None)
         for old in former:
             if old != path:
                 old.unlink()
         sync_folder(path.parent)
-    except OSError as error:
-        raise unusable(folder.root, error) from error
 
 
 def _path(folder: DataFolder, run_id: str) -> Path:

@@ -39,7 +39,7 @@ from warehouse.database import DUCKDB_ERRORS, arrow, attach, columns_of, connect
 from warehouse.durable import sync_folder
 from warehouse.entries import join_entries
 from warehouse.errors import DataFolderBusy, DataFolderUnusable, StoreOutdated, StoreUnusable, WarehouseError
-from warehouse.folder import DataFolder
+from warehouse.folder import DataFolder, refusals_told
 from warehouse.history import GOOD, LAST_OUTCOMES, LATEST, join_history
 from warehouse.listings import join_listings
 from warehouse.star_days import join_star_days, known_stars
@@ -76,6 +76,13 @@ class Store:
     def close(self) -> None:
         """Close the file; the process no longer holds it."""
         self.connection.close()
+
+    def settle(self) -> None:
+        """Have everything in the file, no log beside it (a close that fails at that is silent); raises what ``explained`` tells."""
+        try:
+            self.connection.execute("CHECKPOINT store")
+        except DUCKDB_ERRORS as error:
+            raise self.explained(error) from error
 
     def reopen(self) -> None:
         """Close and open again; a full disk or a damaged file leaves a connection of DuckDB unusable."""
@@ -268,7 +275,11 @@ def open_store(folder: DataFolder, *, is_read_only: bool) -> Store:
         return Store(None, spill=None, is_read_only=False)
     if is_read_only:
         return Store(folder.store_file, spill=None, is_read_only=True)
-    _settle_logs(folder)
+    with refusals_told(folder.root):
+        _settle_logs(folder)
+    if not folder.store_file.exists():
+        with rebuilt_store(folder):
+            pass  # made aside, so that a process killed while it is made leaves none instead of half of one
     try:
         return Store(folder.store_file, spill=folder.spill, is_read_only=False)
     except StoreOutdated as error:
@@ -282,21 +293,24 @@ def open_store(folder: DataFolder, *, is_read_only: bool) -> Store:
 def rebuilt_store(folder: DataFolder) -> Iterator[Store]:
     """An empty store that takes the place of the old one when the block ends well; until then, and on an error, the old one stays.
 
-    Hold the folder's lock. The old store may be missing, corrupt or of any schema.
+    Hold the folder's lock. The old store may be missing, corrupt or of any schema. Raises StoreUnusable or DataFolderUnusable.
     """
-    _settle_logs(folder)
     path = folder.store / _REBUILT
-    _remove_database(path)
-    with Store(path, spill=folder.spill, is_read_only=False) as store:
-        yield store
-    try:
-        with suppress(FileNotFoundError):
-            (folder.store / _LOG).replace(folder.store / _LOG_ASIDE)
-        path.replace(folder.store_file)
-        sync_folder(folder.store)
-    finally:
+    with refusals_told(folder.root):
         _settle_logs(folder)
         _remove_database(path)
+    with Store(path, spill=folder.spill, is_read_only=False) as store:
+        yield store
+        store.settle()
+    with refusals_told(folder.root):
+        try:
+            with suppress(FileNotFoundError):
+                (folder.store / _LOG).replace(folder.store / _LOG_ASIDE)
+            path.replace(folder.store_file)
+            sync_folder(folder.store)
+        finally:
+            _settle_logs(folder)
+            _remove_database(path)
 
 
 def _settle_logs(folder: DataFolder) -> None:

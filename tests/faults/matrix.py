@@ -53,12 +53,14 @@ class Scene:
         days: harvests before it, a day apart; the world moves in between.
         arguments: of the command, without the program; ``{now}`` is the moment of the next harvest, ``{out}`` a folder outside the data.
         is_asking: it asks the services.
+        is_silent: it publishes nothing, so that what it left in the store shows when that is published afterwards.
     """
 
     name: str
     days: int
     arguments: tuple[str, ...]
     is_asking: bool = False
+    is_silent: bool = False
 
 
 SCENES = (
@@ -83,8 +85,8 @@ SCENES = (
         ),
         is_asking=True,
     ),
-    Scene(name="compact", days=2, arguments=("compact", "--engine", "none")),
-    Scene(name="compact-retention", days=3, arguments=("compact", "--engine", "none", "--retention", "24h")),
+    Scene(name="compact", days=2, arguments=("compact", "--engine", "none"), is_silent=True),
+    Scene(name="compact-retention", days=3, arguments=("compact", "--engine", "none", "--retention", "24h"), is_silent=True),
     Scene(name="publish", days=2, arguments=("publish",)),
     Scene(name="publish-as-of", days=2, arguments=("publish", "--as-of", "2026-02-16")),
     Scene(name="replay", days=2, arguments=("replay", "--engine", "none")),
@@ -119,6 +121,7 @@ class Stage:
             before = self._tables()
             mark = len(self.bench.services.ledger)
             done = self.command(scene)
+            self._publish(scene)
             self.expected[scene.name] = Expected(
                 code=done.code,
                 before=before,
@@ -141,6 +144,10 @@ class Stage:
     def replay(self) -> Done:
         """Replay the landing, undisturbed."""
         return self.plug.run(["replay", "--engine", "none"], self._environ(START), self.data)
+
+    def _publish(self, scene: Scene) -> None:
+        if scene.is_silent:
+            self.plug.run(["publish"], self._environ(START), self.data)
 
     def _environ(self, now: Any) -> Mapping[str, str]:
         environ = self.bench.variables()
@@ -190,6 +197,7 @@ class Stage:
         healed = self.command(scene)
         if healed.code != expected.code or "Traceback" in healed.err:
             wrong.append(f"the same command again ended with {healed.code} instead of {expected.code}: {healed.err[-700:]}")
+        self._publish(scene)
         wrong += self._differences(expected.after, "after the same command")
         wrong += self._left_over()
         if self._outside() != expected.out:

@@ -58,6 +58,8 @@ CASES = [
     ("publish", Mode.BROKEN, ("fsync", "/published")),
     ("replay", Mode.KILL, ("rename", "store.duckdb")),
     ("compact", Mode.KILL, ("unlink", "/landing/github")),
+    ("compact", Mode.FULL, ("fsync", "data/store")),
+    ("harvest-first", Mode.KILL, ("pwrite", "store/rebuilt.duckdb")),
     ("harvest-again", Mode.KILL, ("rename", "/landing/github")),
 ]
 

@@ -185,6 +185,7 @@ def test_an_old_write_ahead_log_does_not_reach_a_rebuilt_store(folder):
 PLACE = """
     import os, sys
     from pathlib import Path
+    from warehouse.errors import DataFolderUnusable
     from warehouse.folder import DataFolder
     from warehouse.store import rebuilt_store
     replace, moment = Path.replace, sys.argv[2]
@@ -200,7 +201,7 @@ PLACE = """
     try:
         with rebuilt_store(DataFolder(Path(sys.argv[1]))):
             pass
-    except PermissionError:
+    except DataFolderUnusable:
         sys.exit(9)
 """
 
