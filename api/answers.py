@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import IPv6Address
 from urllib.parse import parse_qs, urlsplit
 
 from api.bodies import Bodies
@@ -23,7 +24,7 @@ LONGEST_ACCEPT = 8190  # bytes; Apache's limit for a header
 MOST_PARAMETERS = 1000  # Django's DATA_UPLOAD_MAX_NUMBER_FIELDS
 LONGEST_HOST = 261  # a DNS name of 255 and a port
 
-_HOST = re.compile(r"(?:[a-z0-9.-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(?::[0-9]+)?")
+_HOST = re.compile(r"(?:[a-z0-9.-]+|\[(?P<six>[a-f0-9]*:[a-f0-9.:]+)\])(?::[0-9]+)?")
 _NOUNS = {PACKAGES: "Package", GRIDS: "Grid", CATEGORIES: "Category", SEARCH: "Search V3"}
 _DESCRIPTIONS = {  # v4's words, though nothing is edited and no PostgreSQL is near
     ROOT: "The default basic root view for DefaultRouter",
@@ -82,7 +83,7 @@ def link_base(asked: Asked, base_url: str | None) -> str:
 
 def refuse(asked: Asked) -> Reply | None:
     """Refuse what no address is answered to: a host that is none, too much of a query or of an Accept header."""
-    if len(asked.host) > LONGEST_HOST or not _HOST.fullmatch(asked.host.lower()):
+    if not _is_host(asked.host):
         return failure(HTTPStatus.BAD_REQUEST, "The Host header names no host.", is_resource=False)
     if len(asked.query) > LONGEST_QUERY:
         return failure(HTTPStatus.REQUEST_URI_TOO_LONG, f"The query is longer than {LONGEST_QUERY} bytes.", is_resource=False)
@@ -92,6 +93,17 @@ def refuse(asked: Asked) -> Reply | None:
         detail = f"The Accept header is longer than {LONGEST_ACCEPT} bytes."
         return failure(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail, is_resource=False)
     return None
+
+
+def _is_host(host: str) -> bool:
+    found = _HOST.fullmatch(host.lower()) if len(host) <= LONGEST_HOST else None
+    if found is None or found["six"] is None:
+        return found is not None
+    try:
+        IPv6Address(found["six"])
+    except ValueError:
+        return False
+    return True
 
 
 def _decide(asked: Asked, route: Route, parameters: Parameters, bodies: Bodies, links: Links) -> Outcome:

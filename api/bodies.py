@@ -42,7 +42,9 @@ class Shelter(Generic[Key, Value]):
         return len(self._kept)
 
     def keep(self, key: Key, value: Value, size: int) -> None:
-        """Keep one value more, of ``size`` bytes; when they are too many, begin anew."""
+        """Keep one value more, of ``size`` bytes; when they are too many, begin anew. What is kept stays, and counts once."""
+        if key in self._kept:
+            return
         self._size += size + OVERHEAD
         if self._size > self._most:
             self._kept.clear()

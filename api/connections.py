@@ -28,7 +28,7 @@ class HurriedProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _since = 0.0  # when the wait for a head began, on the loop's clock
     _waited_for = 0  # bytes of a head that is not complete
-    _has_answered = False  # since bytes came last
+    _has_read = False  # a whole head, or a part of a body, since bytes came last
     _is_ended = False  # the asker has sent all it will
     _swift: AnswersAtOnce | None = None
     _address: str | None = None
@@ -46,20 +46,23 @@ class HurriedProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(self.patience, self._look)
 
     def data_received(self, data: bytes) -> None:
-        """Refuse a head that grows too large."""
-        self._has_answered = False
+        """Refuse a head that grows too large, also one that is sent ahead while an answer is on its way."""
+        self._has_read = False
         super().data_received(data)
-        self._waited_for = self._waited_for + len(data) if self._is_waiting() and not self._has_answered else 0
+        self._waited_for = 0 if self._has_read else self._waited_for + len(data)
         if self._waited_for > LARGEST_HEAD:
             self._refuse(_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """Answer now what is known at once; for anything else begin a task."""
+        self._has_read = True
         if not self._answer_at_once():
+            self._unset_keepalive_if_required()  # an answer given at once in the same bytes has set it
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body, unless its request is answered already."""
+        self._has_read = True
         if self.cycle is not None:
             super().on_body(body)
 
@@ -93,7 +96,6 @@ class HurriedProtocol(HttpToolsProtocol):
         """Begin to wait for the next request, if one can come."""
         super().on_response_complete()
         self._since = self.loop.time()
-        self._has_answered = True
         if self._is_ended and self._is_waiting():
             self.transport.close()
 
@@ -120,6 +122,8 @@ class HurriedProtocol(HttpToolsProtocol):
 
     def _refuse(self, answer: bytes) -> None:
         self._stop()
-        if not self.transport.is_closing():
+        if not self._is_waiting():
+            self.transport.abort()  # in the middle of another answer there is no place for this one
+        elif not self.transport.is_closing():
             self.transport.write(answer)
             self.transport.close()

@@ -89,5 +89,5 @@ def _parse(text: str) -> tuple[str, dict[str, str]]:
     try:
         (name, _), *pairs = message.get_params(failobj=[]) or [("", "")]
         return name.lower(), {key: collapse_rfc2231_value(value) for key, value in pairs if key}
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, TypeError):  # numbered and plain parts of one parameter cannot be put in order
         return "", {}

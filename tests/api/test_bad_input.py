@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 import socket
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.connections import LARGEST_HEAD, HurriedProtocol
+from api.repeats import Told
 from tests.api.running import app_over, ask, running, send
 from tests.api.sample_rows import BASE, SAMPLE
 
@@ -133,6 +136,90 @@ def test_no_body_becomes_a_request(port, framing, method):
     assert len(statuses(said)) <= 1, said
     assert all(status in (200, 400, 405) for status in statuses(said))
     assert b'"calendars"' not in said
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["application/json; a*=; a*0=b", "text/html;indent*=;indent*0=indent", "application/json; a*0=1; a=2; a*=3", ";", ";;=", "a/b;*0*="],
+)
+def test_odd_media_ranges_match_nothing(port, accept):
+    """Parameters in parts that no order can be given to are none of ours."""
+    assert statuses(send(port, GET + b"Accept: " + accept.encode() + b"\r\nConnection: close\r\n\r\n")) == [406]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("[a:b]", 400),
+        ("[::ffff:1.2.3.4.5]", 400),
+        ("[:::]", 400),
+        ("[fe80:1]:80", 400),
+        ("[]", 400),
+        ("[::1]", 200),
+        ("[fe80::1]:8000", 200),
+    ],
+)
+def test_a_host_in_brackets_is_an_address(port, host, status):
+    """A list has links to its further pages, which lead to the host that was asked."""
+    head = f"GET /api/v4/packages/?limit=1 HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    assert statuses(send(port, head.encode())) == [status]
+
+
+class Slow:
+    """Answers ``/api/v4/`` in pieces, after half a second and longer than a connection is kept, anything else at once."""
+
+    def at_once(self, call, send):
+        """Whatever is not that path."""
+        if call.target == b"/api/v4/":
+            return None
+        send(200, b"content-length: 4\r\n\r\nkept")
+        return Told("/", 200, 4)
+
+    async def __call__(self, scope, receive, send):
+        """Take one's time."""
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"10")]})
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            await send({"type": "http.response.body", "body": b"so", "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_long_answer_behind_a_kept_one_is_whole(monkeypatch):
+    """The clock of a connection that is kept for a next request stops when that request is there already."""
+    begin = HurriedProtocol.connection_made
+
+    def connection_made(self, transport):
+        self.timeout_keep_alive = 0.15
+        begin(self, transport)
+
+    monkeypatch.setattr(HurriedProtocol, "connection_made", connection_made)
+    kept = GET.replace(b"/api/v4/packages/1776/", b"/kept/") + b"\r\n"
+    slow = GET.replace(b"/api/v4/packages/1776/", b"/api/v4/") + b"Connection: close\r\n\r\n"
+    with running(Slow()) as own:
+        said = send(own, kept + slow)
+    assert statuses(said) == [200, 200]
+    assert said.endswith(b"so" * 5)
+
+
+@pytest.mark.parametrize("more", [b"X: " + b"x" * 4096, b"a: b\r\n" * 700], ids=["one header", "many"])
+def test_a_head_sent_ahead_is_bounded_too(more):
+    """While an answer is on its way, a head without an end cannot fill the memory: the connection is cut."""
+    slow = GET.replace(b"/api/v4/packages/1776/", b"/api/v4/") + b"\r\n"
+    with running(Slow()) as own, socket.create_connection(("127.0.0.1", own), timeout=30) as connection:
+        connection.sendall(slow + GET)
+        time.sleep(0.05)
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 40 * LARGEST_HEAD:
+                connection.sendall(more)
+                sent += len(more)
+        said = b""
+        with suppress(ConnectionError):
+            while chunk := connection.recv(65536):
+                said += chunk
+    assert statuses(said) in ([], [200])
+    assert b"431" not in said, "no answer in the middle of another"
+    assert not said.endswith(b"so" * 5)
 
 
 def test_pipelined_requests_are_answered_in_order(port):

@@ -12,6 +12,7 @@ from ipaddress import ip_network
 import pytest
 
 from api.app import create_app
+from api.bodies import Shelter
 from api.current import LOOK_EVERY
 from api.repeats import LARGEST_HEADERS, MOST_HEADERS, Call, repeat_key
 from tests.api.publishing import publish_rows
@@ -193,3 +194,14 @@ def test_another_publication_is_another_answer(tmp_path):
             assert time.monotonic() < end
             time.sleep(LOOK_EVERY / 10)
         assert b'"repo_watchers":1400,' in line.ask(RECORD)[2]
+
+
+def test_what_is_kept_counts_once():
+    """An answer that is written again and again does not push out the others."""
+    shelter: Shelter[str, bytes] = Shelter(10_000)
+    shelter.keep("other", b"o", 100)
+    for _ in range(50):
+        shelter.keep("same", b"s", 4_000)
+    assert (shelter.get("other"), shelter.get("same")) == (b"o", b"s")
+    shelter.keep("third", b"t", 9_000)
+    assert (shelter.get("other"), shelter.get("third"), len(shelter)) == (None, b"t", 1)
