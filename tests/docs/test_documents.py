@@ -156,7 +156,9 @@ def test_figures_that_stand_in_the_code_are_the_same_there() -> None:
 
 def test_every_test_a_page_names_exists() -> None:
     """A defence is shown by a test that is there."""
-    named = {(page.name, *found) for page in PAGES for found in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8"))}
+    named = {
+        (page.name, *found) for page in PAGES for found in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8"))
+    }
     assert len(named) > 20
     for page, path, name in named:
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{page} names {path}::{name}"
