@@ -136,7 +136,10 @@ def _part(target: Target, content: Content, place: Place, problems: Mapping[Plac
     node = _at(content.data, place)
     named = problems.get(place) or (problems.get(place[:1], []) if node is None else [])
     if isinstance(node, dict) and node and not named:
-        return Part(target=target, verdict=Verdict.OK, body=orjson.dumps(node))
+        try:
+            return Part(target=target, verdict=Verdict.OK, body=orjson.dumps(node))
+        except TypeError:  # it reads deeper nesting than it writes
+            return Part(target=target, verdict=Verdict.TRANSIENT, detail="nested without end", may_split=True)
     if not named:
         whole = next((problem for problem in content.problems if not problem.path), None)
         return Part(target=target, verdict=Verdict.TRANSIENT, detail=whole.message if whole else NO_REASON, may_split=True)

@@ -162,5 +162,8 @@ def naive_instant(value: Any) -> datetime:
 
 def _show(value: Any) -> str:
     """Write a value for an error message: its JSON, short enough for one line."""
-    shown = orjson.dumps(value).decode()
+    try:
+        shown = orjson.dumps(value).decode()
+    except TypeError:  # it reads deeper nesting than it writes
+        return "nested without end"
     return shown if len(shown) <= SHOWN_CHARACTERS else shown[:SHOWN_CHARACTERS] + "..."
