@@ -32,7 +32,7 @@ demo: $(STAMP)
 	@$(BIN)/packhouse demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -rs
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -q -rs
 
 check: $(STAMP) $(OPENAPI) $(GRAPHQL_SCHEMA) $(ORACLE_STAMP) $(ASKER_STAMP) $(RELEASE_STAMP) audit
 	$(BIN)/ruff format --check .
