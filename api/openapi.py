@@ -171,6 +171,7 @@ def _parameter(name: str, place: str, description: str, schema: Schema) -> Schem
 
 _FIELDS = "|".join(ORDERED_BY)
 _LOOKUP = _parameter("lookup", "path", "Slug or id; digits always mean an id.", _TEXT)
+_ID = _parameter("lookup", "path", "Id; a category has no address by slug.", _TEXT)
 _LIMIT = _parameter("limit", "query", "Records on a page; there is no maximum.", {"type": "integer", "minimum": 1, "default": 20})
 _OFFSET = _parameter("offset", "query", "Records to leave out at the start.", {"type": "integer", "minimum": 0, "default": 0})
 _AS_OF = _parameter("as_of", "query", "As it was published at this time (ISO 8601; UTC unless it says otherwise; not in v4).", _WHEN)
@@ -190,14 +191,17 @@ _TABLE = _parameter("table", "path", "Name of a table.", _TEXT)
 _PARTS = _parameter("Range", "header", "A part of the file (RFC 9110, 14).", _TEXT)
 
 
+_UNCHANGED: Schema = {"description": "The asker has it already (If-None-Match)."}
+
+
 def _json(schema: str, description: str) -> Schema:
     return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
 
 
-def _get(summary: str, schema: str, *parameters: Schema, errors: tuple[int, ...] = ()) -> Schema:
+def _get(summary: str, schema: str, *parameters: Schema, errors: tuple[int, ...] = (), has_tag: bool = True) -> Schema:
     """Describe what GET answers in JSON; 400 is about a parameter, every other error has its words under ``detail``."""
     name = summary.partition(":")[0]
-    answers = {"200": _json(schema, name), "304": {"description": "The asker has it already (If-None-Match)."}}
+    answers = {"200": _json(schema, name)} | ({"304": _UNCHANGED} if has_tag else {})
     for status in errors:
         kind = "InvalidParameter" if status == HTTPStatus.BAD_REQUEST else "Error"
         answers[str(status)] = _json(kind, HTTPStatus(status).phrase)
@@ -206,7 +210,7 @@ def _get(summary: str, schema: str, *parameters: Schema, errors: tuple[int, ...]
 
 def _file(summary: str, media_type: str, *parameters: Schema, has_parts: bool = True) -> Schema:
     content: Schema = {media_type: {}}
-    answers: Schema = {"200": {"description": summary, "content": content}, "304": {"description": "The asker has it already."}}
+    answers: Schema = {"200": {"description": summary, "content": content}, "304": _UNCHANGED}
     if has_parts:
         parameters = (*parameters, _PARTS)
         answers |= {
@@ -230,17 +234,20 @@ PATHS: dict[str, Schema] = {
     "/api/v4/grids/": _get("Grids: highest id first", "GridPage", _LIMIT, _OFFSET, _AS_OF, errors=(400, 404)),
     "/api/v4/grids/{lookup}/": _get("A grid", "Grid", _LOOKUP, _AS_OF, errors=(400, 404)),
     "/api/v4/categories/": _get("Categories: highest id first", "CategoryPage", _LIMIT, _OFFSET, _AS_OF, errors=(400, 404)),
-    "/api/v4/categories/{lookup}/": _get("A category: by id alone", "Category", _LOOKUP, _AS_OF, errors=(400, 404)),
+    "/api/v4/categories/{lookup}/": _get("A category: by id alone", "Category", _ID, _AS_OF, errors=(400, 404)),
     "/api/v4/search/": _get("What is found: best first, at most 20", "FoundList", _WORDS, errors=(400,)),
     "/bulk/": _get("Files of all there is: not in v4", "Bulk"),
     "/bulk/packages.ndjson": _file("The records of all packages, one a line", "application/x-ndjson", has_parts=False),
     "/bulk/packhouse.duckdb": _file("The published database", "application/octet-stream"),
     "/bulk/{table}.parquet": _file("One table of it", "application/vnd.apache.parquet", _TABLE),
-    "/health/live": _get("Whether the server is alive", "Live"),
-    "/health/ready": _get("Which publication it serves", "Ready"),
+    "/health/live": _get("Whether the server is alive", "Live", has_tag=False),
+    "/health/ready": _get("Which publication it serves", "Ready", has_tag=False),
     "/metrics": _text("Counts, durations and the publication's moment, for Prometheus"),
     OPENAPI: {
-        "get": {"summary": "This description", "responses": {"200": {"description": "OpenAPI 3.1", "content": {"application/json": {}}}}}
+        "get": {
+            "summary": "This description",
+            "responses": {"200": {"description": "OpenAPI 3.1", "content": {"application/json": {}}}, "304": _UNCHANGED},
+        }
     },
 }
 
@@ -253,7 +260,8 @@ def description(base_url: str) -> dict[str, Any]:
             "title": "packhouse",
             "version": "4",
             "summary": "The Django Packages v4 API over a publication of packhouse, and what goes beyond it.",
-            "description": "Nothing can be written. HEAD and OPTIONS are answered where GET is.",
+            "description": "Nothing can be written. HEAD and OPTIONS are answered where GET is. A bad Host is 400, a long query 414, "
+            "a large head 431, a form nobody can give below /api/v4/ 406.",
         },
         "servers": [{"url": base_url}],
         "paths": PATHS,
