@@ -3,6 +3,7 @@
 # make check   format, lint, types, import rules, docs in step with the code, sandbox against GitHub's description, API against Django's
 # make search  the property tests with many new random examples
 # make crash   the crash matrix: every command killed, or refused the disk, at every write, rename and sync (hours)
+# make hour    the sandbox's worst faults for an hour, every value held against the truth
 # make audit   known vulnerabilities of everything in the locks
 # make release the checkout as an archive, a wheel, list of parts (SBOM) and SHA256SUMS in dist/
 # make bench   what docs/benchmarks.md shows
@@ -24,7 +25,7 @@ RELEASE := .cache/release
 RELEASE_STAMP := $(RELEASE)/.installed-$(shell cksum release/requirements.lock 2>/dev/null | cut -d' ' -f1)
 LOCKS := requirements.lock requirements-dev.lock tests/oracle/requirements.lock tests/described/requirements.lock release/requirements.lock
 
-.PHONY: help demo test check search crash audit release bench lock docs format clean
+.PHONY: help demo test check search crash hour audit release bench lock docs format clean
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -48,6 +49,9 @@ search: $(STAMP)
 
 crash: $(STAMP)
 	nice $(BIN)/python -m tests.faults.matrix
+
+hour: $(STAMP)
+	nice $(BIN)/python -m tests.faults.hour
 
 audit: $(RELEASE_STAMP)
 	@if [ -e $(RELEASE_STAMP) ]; then $(RELEASE)/bin/python release/audit.py $(LOCKS); else echo "cannot audit: pip-audit is not installed" >&2; fi
