@@ -1,11 +1,6 @@
-"""The pages for people in a real browser: package, grid, search and list, on a telephone and a desk, light and dark, by keyboard.
-
-Debian's chromium (or another on the path) is driven by Playwright; where there is none these tests are skipped and say so.
-"""
+"""The pages for people in a real browser: package, grid, search and list, on a telephone and a desk, light and dark, by keyboard."""
 
 from __future__ import annotations
-
-import shutil
 
 import pytest
 
@@ -13,14 +8,9 @@ from api.app import create_app
 from tests.api.publishing import publish_rows
 from tests.api.running import running
 from tests.api.sample_rows import NEW_YORK, SAMPLE, Rows, many
+from tests.browser import NEEDS_BROWSER, headless
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no chromium: the pages were not looked at in a browser (Debian: apt-get install chromium)"
-    ),
-]
+pytestmark = NEEDS_BROWSER
 PAGES = ("packages/1776/", "packages/odd-one/", "grids/62/", "search/?q=scheduler", "packages/", "")
 WIDTHS = (360, 1280)
 SCHEMES = ("light", "dark")
@@ -56,12 +46,8 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser():
     """One headless chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM)
+    with headless() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture

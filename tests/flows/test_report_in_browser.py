@@ -1,12 +1,8 @@
-"""The report in a real browser: it loads nothing, fits a telephone, can be read in the dark and by keyboard.
-
-Debian's chromium (or another on the path) is driven by Playwright; where there is none these tests are skipped and say so.
-"""
+"""The report in a real browser: it loads nothing, fits a telephone, can be read in the dark and by keyboard."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 from datetime import date, timedelta
 
 import pytest
@@ -16,15 +12,10 @@ from flows.past_window import BackfillOptions
 from flows.reporting import write_report
 from flows.sequence import run_step
 from sandbox.server import running
+from tests.browser import NEEDS_BROWSER, headless
 from tests.conftest import NOW, Bench, prompt_world
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no chromium: the report was not looked at in a browser (Debian: apt-get install chromium)"
-    ),
-]
+pytestmark = NEEDS_BROWSER
 WIDTHS = (360, 1280)
 SCHEMES = ("light", "dark")
 
@@ -85,12 +76,8 @@ def address(tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser(address):
     """One headless chromium, after the harvests: while Playwright drives one, no other event loop can run in this thread."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM)
+    with headless() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
